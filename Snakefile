@@ -1,0 +1,64 @@
+# Clearbox: datasets -> models -> explanations -> evaluations -> report. Docs: README.md, docs/architecture.md.
+# Targets: all (default), datasets, models, explanations, evaluations, report, and the name of each study.
+import shlex
+import sys
+
+from pipeline import layout
+from pipeline.workflow import INDEX, claims_code, page_code, plan_or_exit
+
+configfile: "params.yaml"
+
+plan = plan_or_exit(config)
+ROOT = plan.root
+RUN = plan.settings.run
+
+# Jobs run under the interpreter that runs Snakemake, whether or not its environment is activated.
+shell.prefix(f"python() {{{{ {shlex.quote(sys.executable)} \"$@\"; }}}}; ")
+
+wildcard_constraints:
+    **{noun: "[a-z0-9_]+" for noun in ("dataset", "method", "explainer", "evaluation", "study", "figure", "page")},
+    seed="[0-9]+",
+
+localrules: all, datasets, models, explanations, evaluations, report
+
+rule all:
+    default_target: True
+    input:
+        layout.page(ROOT, INDEX),
+
+rule datasets:
+    input:
+        plan.all("tables"),
+
+rule models:
+    input:
+        plan.all("models"),
+
+rule explanations:
+    input:
+        plan.all("explanations"),
+
+rule evaluations:
+    input:
+        plan.all("evaluations"),
+
+rule report:
+    input:
+        layout.page(ROOT, INDEX),
+
+for study in plan.studies:
+    rule:
+        name: study
+        localrule: True
+        input:
+            layout.page(ROOT, study),
+
+include: "rules/datasets.smk"
+include: "rules/methods.smk"
+include: "rules/explanations.smk"
+include: "rules/evaluations.smk"
+include: "rules/report.smk"
+
+onsuccess:
+    for page in {file for job in workflow.dag.targetjobs for file in job.input if file.endswith(".html")}:
+        print(f"Report: {page}")

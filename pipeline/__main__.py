@@ -1,0 +1,263 @@
+"""The command line: one verb per stage, and a few that help.
+
+Rules give every option; by hand, what is left out comes from params.yaml and the overlays named with --configfile.
+Heavy imports stay inside the verbs.
+"""
+
+import argparse
+import json
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+from pipeline import layout, registry, settings, workflow
+from pipeline.errors import UserError, unknown
+from pipeline.settings.base import Section
+
+EXAMPLES = """examples:
+  python -m pipeline doctor                                 what this machine has and what is missing
+  python -m pipeline prepare digits                         raw files to Parquet
+  python -m pipeline train digits csg 0                     one network: dataset, method, seed
+  python -m pipeline explain digits csg input_gradient 0    its attribution maps
+  python -m pipeline evaluate accuracy digits csg 0         its numbers
+  python -m pipeline claims csg                             verdicts of a study
+  python -m pipeline figure csg training_curves             one of its figures
+  python -m pipeline report index                           the page
+  python -m pipeline train digits csg 0 --configfile scales/smoke.yaml
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb; returns the exit code, 2 for bad input."""
+    args = _parser().parse_args(arguments)
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = str(getattr(args, "threads", None) or 1)
+    try:
+        args.verb(args)
+    except UserError as error:
+        print(f"clearbox: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def prepare(args: argparse.Namespace) -> None:
+    from pipeline.datasets import job
+
+    block = _block(args, "dataset", args.dataset)
+    outputs = args.output or [layout.dataset(_root(args), args.dataset, split) for split in layout.SPLITS]
+    job.run(
+        prepare=registry.load("dataset", block.kind),
+        raw_dir=args.raw_dir or _settings(args).run.raw_dir,
+        settings=block,
+        name=args.dataset,
+        outputs=dict(zip(layout.SPLITS, outputs, strict=True)),
+        code=_code(args, workflow.prepare_code(block)),
+    )
+
+
+def train(args: argparse.Namespace) -> None:
+    from pipeline.training import job
+
+    block = _block(args, "method", args.method)
+    place = (args.dataset, args.method, args.seed)
+    base = args.base
+    if block.base and not base:
+        base = layout.model(_root(args), args.dataset, block.base, args.seed)
+    job.run(
+        fit=registry.load("method", block.kind),
+        build=registry.load("network", block.network.kind),
+        settings=block,
+        dataset=args.dataset,
+        method=args.method,
+        seed=args.seed,
+        data=args.data or layout.dataset(_root(args), args.dataset, "train"),
+        base=base,
+        model=args.model or layout.model(_root(args), *place),
+        history=args.history or layout.history(_root(args), *place),
+        device=args.device or _settings(args).run.device,
+        precision=args.precision or _settings(args).run.precision,
+        threads=args.threads or _settings(args).run.threads,
+        code=_code(args, workflow.train_code(block)),
+    )
+
+
+def explain(args: argparse.Namespace) -> None:
+    from pipeline.checkpoints import read_header
+    from pipeline.explainers import job
+
+    block = _block(args, "explainer", args.explainer)
+    place = (args.dataset, args.method, args.explainer, args.seed)
+    model = args.model or layout.model(_root(args), args.dataset, args.method, args.seed)
+    _code(args, workflow.explain_code(block, _network(read_header(model))))
+    job.run(
+        explain=registry.load("explainer", block.kind),
+        settings=block,
+        model=model,
+        data=args.data or layout.dataset(_root(args), args.dataset, "test"),
+        output=args.output or layout.explanation(_root(args), *place),
+        device=args.device or _settings(args).run.device,
+        threads=args.threads or _settings(args).run.threads,
+    )
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    from pipeline.checkpoints import read_header
+    from pipeline.evaluations import job
+
+    block = _block(args, "evaluation", args.evaluation)
+    run = (args.dataset, args.method, args.seed)
+    model = args.model or layout.model(_root(args), *run)
+    data = args.data or [layout.dataset(_root(args), args.dataset, split) for split in block.splits]
+    maps = args.maps or [
+        layout.explanation(_root(args), args.dataset, args.method, name, args.seed) for name in block.explainers
+    ]
+    _code(args, workflow.evaluate_code(block, _network(read_header(model))))
+    job.run(
+        evaluate=registry.load("evaluation", block.kind),
+        settings=block,
+        model=model,
+        data=dict(zip(block.splits, data, strict=True)),
+        maps=dict(zip(block.explainers, maps, strict=True)),
+        output=args.output or layout.evaluation(_root(args), args.evaluation, *run),
+        device=args.device or _settings(args).run.device,
+        threads=args.threads or _settings(args).run.threads,
+    )
+
+
+def claims(args: argparse.Namespace) -> None:
+    from pipeline.report import claims as job
+    from pipeline.study import Study
+
+    study = Study(_study(args, args.study))
+    _code(args, workflow.claims_code())
+    job.run(study=study, table=layout.claims(study.root, study.name), summary=layout.summary(study.root, study.name))
+
+
+def figure(args: argparse.Namespace) -> None:
+    from pipeline.report import draw as job
+    from pipeline.study import Study
+
+    study = Study(_study(args, args.study))
+    draw = registry.load("figure", args.figure)
+    _code(args, workflow.figure_code(args.figure))
+    job.run(draw=draw, study=study, output=layout.figure(study.root, study.name, args.figure))
+
+
+def report(args: argparse.Namespace) -> None:
+    from pipeline.report import page as job
+    from pipeline.study import Study
+
+    if args.settings:
+        slices = json.loads(args.settings)
+    else:
+        names = list(_settings(args).studies) if args.page == workflow.INDEX else [args.page]
+        slices = [_study(args, name) for name in names]
+    _code(args, workflow.page_code())
+    job.run(studies=[Study(one) for one in slices], output=layout.page(slices[0]["root"], args.page))
+
+
+def doctor(args: argparse.Namespace) -> None:
+    from pipeline.doctor import run
+
+    run(_settings(args))
+
+
+def schema(args: argparse.Namespace) -> None:
+    print(json.dumps(settings.json_schema(), indent=1, ensure_ascii=False))
+
+
+@cache
+def _load(files: tuple[str, ...]) -> settings.Settings:
+    return settings.load("params.yaml", *files)
+
+
+def _settings(args: argparse.Namespace) -> settings.Settings:
+    return _load(tuple(args.configfile))
+
+
+def _root(args: argparse.Namespace) -> str:
+    return _settings(args).run.root
+
+
+def _block(args: argparse.Namespace, noun: str, name: str) -> Section:
+    """The job's slice: given with --settings, else the instance `name` of the settings."""
+    if args.settings:
+        return settings.parse_slice(noun, args.settings)
+    known = getattr(_settings(args), f"{noun}s")
+    if name not in known:
+        raise unknown("params.yaml", noun, name, known)
+    return known[name]
+
+
+def _study(args: argparse.Namespace, name: str) -> dict:
+    if args.settings:
+        return json.loads(args.settings)
+    if name not in _settings(args).studies:
+        raise unknown("params.yaml", "study", name, _settings(args).studies)
+    return workflow.study_slice(_settings(args), name)
+
+
+def _network(header: dict) -> Section:
+    return settings.parse_slice("network", json.dumps(header["settings"]["network"]))
+
+
+def _code(args: argparse.Namespace, actual: str) -> str:
+    """The fingerprint of the code that runs; refuses to run other code than the job was planned with."""
+    if args.code and args.code != actual:
+        raise UserError(f"the code changed after this job was planned ({args.code} -> {actual}); run snakemake again")
+    return actual
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline",
+        description="Stages of the workflow, each by hand. Run from the project's root.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    def add(verb, summary: str, *names: str, seed: bool = False, **options: dict) -> None:
+        sub = verbs.add_parser(verb.__name__, help=summary, description=summary)
+        sub.set_defaults(verb=verb)
+        for name in names:
+            sub.add_argument(name)
+        if seed:
+            sub.add_argument("seed", type=int)
+        sub.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="overlays on params.yaml")
+        for name, option in options.items():
+            sub.add_argument(f"--{name.replace('_', '-')}", **option)
+
+    job = {
+        "settings": {"metavar": "JSON", "help": "the job's settings (default: from params.yaml)"},
+        "code": {"metavar": "DIGEST", "help": "fingerprint the job was planned with; other code is refused"},
+    }
+    machine = {
+        "device": {"choices": ["auto", "cpu", "cuda"], "help": "default: run.device"},
+        "threads": {"type": int, "help": "CPU threads (default: run.threads)"},
+    }
+    path = {"metavar": "PATH", "help": "default: the artifact's place under run.artifacts_dir"}
+    paths = {**path, "nargs": "*"}
+    optional = {**path, "nargs": "?"}
+    add(prepare, "raw files of a dataset to Parquet", "dataset", output=paths, raw_dir=path, **job)
+    precision = {"choices": ["auto", "fp32", "bf16"], "help": "default: run.precision"}
+    add(train, "train one network", "dataset", "method", seed=True, data=path, base=optional, model=path,
+        history=path,
+        precision=precision, **machine, **job)
+    add(explain, "attribution maps of one network", "dataset", "method", "explainer", seed=True, model=path, data=path,
+        output=path, **machine, **job)
+    add(evaluate, "measure one network", "evaluation", "dataset", "method", seed=True, model=path, data=paths,
+        maps=paths, output=path, **machine, **job)
+    add(claims, "verdicts on the claims of a study", "study", **job)
+    add(figure, "draw one figure of a study", "study", "figure", **job)
+    add(report, "write the page of a study, or `index` with all", "page", **job)
+    add(doctor, "what this machine has, what is missing and what to do")
+    add(schema, "print the JSON schema of params.yaml")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

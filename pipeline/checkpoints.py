@@ -1,0 +1,52 @@
+"""Checkpoints: weights as safetensors with a JSON header. Nothing is unpickled.
+
+Header keys: format, dataset, method, seed, settings (the method's slice), input (channels, height, width, mean, std),
+class_names, code (fingerprint), versions, machine, device, precision, threads, wall_seconds, images_per_second, notices.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from pipeline.artifacts import replacing
+from pipeline.errors import UserError
+
+FORMAT = "clearbox-checkpoint-1"
+
+
+def save_checkpoint(path: str | Path, tensors: dict[str, Any], header: dict) -> None:
+    """Write torch `tensors` by name with their `header`."""
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as part:
+        save_file(tensors, part, metadata={"clearbox": json.dumps({"format": FORMAT, **header})})
+
+
+def load_checkpoint(path: str | Path, framework: str = "pt") -> tuple[dict[str, Any], dict]:
+    """Tensors by name (torch for framework "pt", NumPy for "numpy") and header; raises `UserError` naming the file."""
+    try:
+        with safe_open(path, framework=framework) as file:
+            header = _header(path, file.metadata())
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (not a mapping)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such checkpoint; make it with `snakemake --cores 2 {path}`") from None
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not a whole safetensors file ({error}); delete it and run snakemake again") from None
+
+
+def read_header(path: str | Path) -> dict:
+    """Header alone."""
+    return load_checkpoint(path, framework="numpy")[1]
+
+
+def _header(path: str | Path, metadata: dict | None) -> dict:
+    try:
+        header = json.loads((metadata or {}).get("clearbox", "{}"))
+    except ValueError:
+        header = None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise UserError(f"{path}: not a checkpoint of this project (no {FORMAT} header); name one under models/")
+    return header

@@ -1,0 +1,18 @@
+"""L1-density of the gate matrix and the interval in which it should end (csg.md E1, appendix A)."""
+
+from typing import TYPE_CHECKING
+
+from pipeline.evaluations.subject import Row, Subject
+
+if TYPE_CHECKING:
+    from pipeline.settings.evaluations import GateDensity
+
+
+def evaluate(subject: Subject, settings: "GateDensity") -> list[Row]:
+    """Metrics `l1_density` = ‖G‖₁/(C·K) and its bounds `l1_density_lower` = 1/C and `l1_density_upper` = g/(C·K)."""
+    gates = subject.gates
+    return [
+        Row("l1_density", gates.abs().double().mean().item(), gates.numel()),
+        Row("l1_density_lower", 1 / gates.shape[0], gates.numel()),
+        Row("l1_density_upper", subject.header["settings"]["density_bound"], gates.numel()),
+    ]

@@ -1,0 +1,40 @@
+"""The stage between files and an evaluation: checkpoint, images and maps in, long metric table out."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from pipeline.artifacts import METRICS, write_table
+from pipeline.checkpoints import load_checkpoint
+from pipeline.evaluations.subject import Row, Subject
+from pipeline.explainers.maps import read_maps
+from pipeline.training.compute import choose
+from pipeline.training.data import Images
+
+if TYPE_CHECKING:
+    from pipeline.settings.evaluations import Evaluation
+
+
+def run(
+    *,
+    evaluate: Callable[[Subject, "Evaluation"], list[Row]],
+    settings: "Evaluation",
+    model: str,
+    data: dict[str, str],
+    maps: dict[str, str],
+    output: str,
+    device: str,
+    threads: int,
+) -> None:
+    """Measure the checkpoint `model` in single precision; `data` are tables by split, `maps` tables by explainer."""
+    compute = choose(device, "fp32", threads)
+    tensors, header = load_checkpoint(model)
+    splits = {split: Images.read(path, compute.device) for split, path in data.items()}
+    found = {name: read_maps(path).values for name, path in maps.items()}
+    rows = evaluate(Subject(model, tensors, header, compute.device, splits, found), settings)
+    common = {key: header[key] for key in ("dataset", "method", "seed")}
+    write_table(output, pa.Table.from_pylist([common | vars(row) for row in rows], schema=METRICS), METRICS)
+    for row in rows:
+        if row.subset is None:
+            print(f"{row.metric} {row.value:.4f} (n {row.n})", flush=True)

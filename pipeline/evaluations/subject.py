@@ -1,0 +1,67 @@
+"""What an evaluation looks at: one trained network, the images and the maps it asked for."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.errors import UserError
+from pipeline.models.trained import batches, network_of
+from pipeline.training.data import Images
+
+
+@dataclass
+class Row:
+    """One result. `subset` names a part of the data or of the network (such as "class=3"), None means all of it."""
+
+    metric: str
+    value: float
+    n: int
+    subset: str | None = None
+    explainer: str | None = None
+
+
+@dataclass
+class Subject:
+    """A checkpoint's `tensors` and `header`, the `splits` that the evaluation reads, and `maps` by explainer."""
+
+    path: str
+    tensors: dict[str, Tensor]
+    header: dict
+    device: torch.device
+    splits: dict[str, Images]
+    maps: dict[str, Tensor]
+
+    @cached_property
+    def network(self) -> nn.Module:
+        """The trained network in evaluation mode."""
+        return network_of(self.tensors, self.header, self.device)
+
+    @property
+    def seed(self) -> int:
+        return self.header["seed"]
+
+    @property
+    def gates(self) -> Tensor:
+        """Gate matrix C×K; raises `UserError` for a method without gates."""
+        if "gates" not in self.tensors:
+            raise UserError(
+                f"{self.path}: method '{self.header['method']}' has no gates; list the methods that have them under "
+                f"`methods` of the evaluation"
+            )
+        return self.tensors["gates"]
+
+    @torch.inference_mode()
+    def logits(self, split: str) -> Tensor:
+        """Logits N×C of a split, on the CPU."""
+        return self._apply(self.network, split)
+
+    @torch.inference_mode()
+    def features(self, split: str) -> Tensor:
+        """Pooled activations N×K of the last stage on a split, on the CPU."""
+        return self._apply(self.network.features, split)
+
+    def _apply(self, function: nn.Module, split: str) -> Tensor:
+        images = self.splits[split]
+        return torch.cat([function(images.floats(rows)).cpu() for rows in batches(len(images))])

@@ -1,0 +1,35 @@
+"""Attribution maps as tables and back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from pipeline.artifacts import EXPLANATIONS, read_table, write_table
+
+
+@dataclass
+class Maps:
+    """`values` N×H×W float32, signed; `targets` N, the logits they explain; `ids` the images' sample_id."""
+
+    ids: list[str]
+    targets: list[int]
+    values: Tensor
+
+
+def write_maps(path: str, maps: Maps) -> None:
+    count, height, width = maps.values.shape
+    flat = pa.array(maps.values.cpu().numpy().astype(np.float32).ravel())
+    rows = pa.ListArray.from_arrays(pa.array(np.arange(count + 1, dtype=np.int32) * (height * width)), flat)
+    columns = [maps.ids, maps.targets, [height] * count, [width] * count, rows]
+    write_table(path, pa.table(dict(zip(EXPLANATIONS.names, columns, strict=True)), schema=EXPLANATIONS), EXPLANATIONS)
+
+
+def read_maps(path: str) -> Maps:
+    """Maps of one size; raises `UserError` naming the file when it is missing, damaged or of another schema."""
+    table = read_table(path, EXPLANATIONS)
+    shape = (len(table), table["height"][0].as_py(), table["width"][0].as_py())
+    values = table["map"].combine_chunks().values.to_numpy().reshape(shape).copy()
+    return Maps(table["sample_id"].to_pylist(), table["target"].to_pylist(), torch.from_numpy(values))

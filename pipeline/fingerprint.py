@@ -1,0 +1,94 @@
+"""Digest of the code a job runs: its modules and everything they import inside this package.
+
+Snakemake does not notice edits in an imported package, DVC notices whole files only. Rules therefore carry this digest
+among their `params`. It is taken over the source as Python understands it: comments, docstrings and formatting do not
+count. Imports that exist for type checkers only (`if TYPE_CHECKING:`) do not count either.
+
+`pipeline.settings` and `pipeline.registry` are left out on purpose: they say which values and which modules a job uses,
+and both reach the job by name (the settings slice, the modules given here), so that a new method or key elsewhere
+changes nobody's digest.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+LEFT_OUT = ("pipeline.settings", "pipeline.registry")
+
+
+def fingerprint(*modules: str, files: tuple[Path, ...] = ()) -> str:
+    """Sixteen hexadecimal digits for dotted `modules` with their import closure, and for `files` byte by byte."""
+    digest = hashlib.sha256()
+    for name in sorted(closure(modules)):
+        digest.update(f"{name}\n{_normalised(name)}\n".encode())
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def closure(modules: tuple[str, ...]) -> set[str]:
+    """Every module of the package that `modules` import, directly or not, themselves included."""
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found or name.startswith(LEFT_OUT):
+            continue
+        found.add(name)
+        waiting.extend(_imports(name))
+        waiting.extend(name.rsplit(".", 1)[:1] if "." in name else [])
+    return found
+
+
+def _source(name: str) -> Path | None:
+    """File of a module of this package, None where there is none."""
+    stem = PACKAGE.parent.joinpath(*name.split("."))
+    return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
+
+
+@cache
+def _tree(name: str) -> ast.Module:
+    path = _source(name)
+    if path is None:
+        raise ModuleNotFoundError(f"no module '{name}' in {PACKAGE}")
+    tree = ast.parse(path.read_bytes(), filename=str(path))
+    return _WithoutNotes().visit(tree)
+
+
+@cache
+def _normalised(name: str) -> str:
+    """Source text without comments, docstrings and layout; the same under every supported Python version."""
+    return ast.unparse(_tree(name))
+
+
+@cache
+def _imports(name: str) -> tuple[str, ...]:
+    found = []
+    for node in ast.walk(_tree(name)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            # `from package import name` may name a module or something inside one: take whichever is a file.
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+            found.append(node.module)
+    return tuple(item for item in found if item.partition(".")[0] == PACKAGE.name and _source(item))
+
+
+class _WithoutNotes(ast.NodeTransformer):
+    """Drops docstrings and blocks that only a type checker reads."""
+
+    def _drop_docstring(self, node: ast.AST) -> ast.AST:
+        self.generic_visit(node)
+        first = node.body[0] if node.body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            node.body = node.body[1:] or [ast.Pass()]
+        return node
+
+    visit_Module = visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _drop_docstring
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return None
+        return self.generic_visit(node)

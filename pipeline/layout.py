@@ -1,0 +1,51 @@
+"""Where every artifact lies. Rules and command line both ask here, so that a path is written down once.
+
+All functions take and return paths relative to the project's root. `root` is the folder of one scale,
+`<run.artifacts_dir>/<run.scale>`; names may be Snakemake wildcards such as "{dataset}".
+"""
+
+SPLITS = ("train", "test")
+
+
+def dataset(root: str, dataset: str, split: str) -> str:
+    return f"{root}/datasets/{dataset}/{split}.parquet"
+
+
+def model(root: str, dataset: str, method: str, seed: int | str) -> str:
+    return f"{root}/models/{dataset}/{method}/{seed}.safetensors"
+
+
+def history(root: str, dataset: str, method: str, seed: int | str) -> str:
+    return f"{root}/models/{dataset}/{method}/{seed}.history.parquet"
+
+
+def explanation(root: str, dataset: str, method: str, explainer: str, seed: int | str) -> str:
+    return f"{root}/explanations/{dataset}/{method}/{explainer}/{seed}.parquet"
+
+
+def evaluation(root: str, evaluation: str, dataset: str, method: str, seed: int | str) -> str:
+    return f"{root}/evaluations/{evaluation}/{dataset}/{method}/{seed}.parquet"
+
+
+def claims(root: str, study: str) -> str:
+    return f"{root}/report/{study}.claims.parquet"
+
+
+def summary(root: str, study: str) -> str:
+    return f"{root}/report/{study}.metrics.json"
+
+
+def figure(root: str, study: str, figure: str) -> str:
+    return f"{root}/report/{study}/{figure}.svg"
+
+
+def page(root: str, page: str) -> str:
+    return f"{root}/report/{page}.html"
+
+
+def log(root: str, job: str) -> str:
+    return f"{root}/logs/{job}.log"
+
+
+def benchmark(root: str, job: str) -> str:
+    return f"{root}/benchmarks/{job}.tsv"

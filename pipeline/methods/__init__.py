@@ -1,0 +1,1 @@
+"""One file per method: one idea of a paper, or one baseline."""

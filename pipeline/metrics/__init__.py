@@ -1,0 +1,1 @@
+"""Metrics as pure functions; catalogue.py declares the name, range and direction of each."""

@@ -1,0 +1,28 @@
+"""A trained network back from its checkpoint."""
+
+import json
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from pipeline import registry
+from pipeline.settings import parse_slice
+
+#: Images in one forward pass of evaluations and explainers; results do not depend on it.
+BATCH = 500
+
+
+def network_of(tensors: dict[str, Tensor], header: dict, device: torch.device) -> nn.Module:
+    """The network that `tensors` and `header` of a checkpoint describe, in evaluation mode on `device`."""
+    settings = parse_slice("network", json.dumps(header["settings"]["network"]))
+    shape = {key: header["input"][key] for key in ("channels", "mean", "std")}
+    network = registry.load("network", settings.kind)(settings, classes=len(header["class_names"]), **shape)
+    prefix = "network."
+    network.load_state_dict({name.removeprefix(prefix): v for name, v in tensors.items() if name.startswith(prefix)})
+    return network.to(device).eval()
+
+
+def batches(count: int) -> Iterator[slice]:
+    """Slices that cover 0..count."""
+    return (slice(start, start + BATCH) for start in range(0, count, BATCH))

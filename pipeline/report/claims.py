@@ -1,0 +1,148 @@
+"""Verdicts on a paper's claims, from the spread over seeds.
+
+A claim says `left − right RELATION margin`. For each seed the difference is taken between runs that started from the
+same weights and saw the same batches; the verdict compares the 95 % confidence interval of the mean difference (Student's
+t) with the margin: `holds` if all of the interval agrees with the claim, `fails` if none of it does, `not decided`
+otherwise and whenever there are fewer than two seeds; `not run` if the study lacks one of the two sides.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.artifacts import CLAIMS, replacing, write_table
+from pipeline.errors import UserError
+from pipeline.report.results import Results, mean_and_interval
+from pipeline.settings.base import Section
+from pipeline.settings.messages import one_line
+from pipeline.study import Study
+
+
+class Side(Section):
+    """A measured quantity: a metric of a method, over all of the data or a `subset`, for an explainer's maps or none."""
+
+    method: str
+    metric: str
+    subset: str | None = None
+    explainer: str | None = None
+
+
+class Published(Section):
+    """A row of published.csv."""
+
+    table: str
+    method: str
+    metric: str
+
+
+class Claim(Section):
+    id: str
+    statement: str
+    source: str
+    left: Side
+    relation: Literal[">", ">=", "<", "<="]
+    right: Side | float
+    margin: float
+    published: tuple[Published, ...]
+
+
+def run(*, study: Study, table: str, summary: str) -> None:
+    """Judge every claim of the study on each of its datasets; write the verdicts and a summary for `dvc metrics`."""
+    results = Results(study)
+    numbers = pd.read_csv(f"studies/{study.name}/published.csv", dtype=str)
+    rows = [
+        judge(claim, results.metrics, dataset)
+        | {"study": study.name, "dataset": dataset, "published": published_text(claim, numbers)}
+        for claim in read_claims(Path(f"studies/{study.name}/claims.yaml"))
+        for dataset in study.datasets
+    ]
+    write_table(table, pa.Table.from_pylist(rows, schema=CLAIMS), CLAIMS)
+    means = results.overall.groupby(["dataset", "method", "metric"])["value"].mean()
+    content = {
+        "claims": {f"{row['claim']}/{row['dataset']}": row["verdict"] for row in rows},
+        "means": {"/".join(key): value for key, value in means.items()},
+    }
+    with replacing(summary) as part:
+        part.write_text(json.dumps(content, indent=1))
+    for row in rows:
+        print(f"{row['verdict']:12} {row['dataset']}: {row['statement']}", flush=True)
+
+
+def read_claims(path: Path) -> list[Claim]:
+    """Claims of a YAML file; raises `UserError` naming the file and the key."""
+    try:
+        return TypeAdapter(list[Claim]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; every study has its claims there") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
+    except ValidationError as error:
+        raise UserError(f"{path}: {one_line(error, list[Claim])}") from None
+
+
+def judge(claim: Claim, metrics: pd.DataFrame, dataset: str) -> dict:
+    """Verdict on one claim for one dataset, as a row of `CLAIMS`; `metrics` has the columns of `METRICS`."""
+    left = by_seed(claim.left, metrics, dataset)
+    right = by_seed(claim.right, metrics, dataset) if isinstance(claim.right, Side) else left * 0 + claim.right
+    differences = (left - right).dropna()
+    value, low, high = mean_and_interval(differences)
+    return {
+        "claim": claim.id,
+        "statement": claim.statement,
+        "source": claim.source,
+        "left": _number(left[differences.index].mean()),
+        "right": _number(right[differences.index].mean()),
+        "value": _number(value),
+        "low": _number(low),
+        "high": _number(high),
+        "relation": claim.relation,
+        "margin": claim.margin,
+        "seeds": len(differences),
+        "verdict": verdict(claim.relation, claim.margin, low, high) if len(differences) else "not run",
+    }
+
+
+def verdict(relation: str, margin: float, low: float, high: float) -> str:
+    """Compare the interval low..high of a difference with the margin; NaN ends decide nothing."""
+    agrees = {
+        ">": lambda value: value > margin,
+        ">=": lambda value: value >= margin,
+        "<": lambda value: value < margin,
+        "<=": lambda value: value <= margin,
+    }[relation]
+    if math.isnan(low) or math.isnan(high):
+        return "not decided"
+    if agrees(low) and agrees(high):
+        return "holds"
+    return "not decided" if agrees(low) or agrees(high) else "fails"
+
+
+def by_seed(side: Side, metrics: pd.DataFrame, dataset: str) -> pd.Series:
+    """The measured quantity, indexed by seed."""
+    chosen = (metrics["dataset"] == dataset) & (metrics["method"] == side.method) & (metrics["metric"] == side.metric)
+    for column in ("subset", "explainer"):
+        wanted = getattr(side, column)
+        chosen &= metrics[column].isna() if wanted is None else metrics[column] == wanted
+    return metrics[chosen].set_index("seed")["value"]
+
+
+def published_text(claim: Claim, numbers: pd.DataFrame) -> str | None:
+    """What the paper printed for the claim, with its table and setting; None where nothing is available."""
+    parts = []
+    for reference in claim.published:
+        chosen = numbers[[*Published.model_fields]].eq(pd.Series(reference.model_dump())).all(axis=1)
+        if chosen.sum() != 1:
+            raise UserError(f"studies: claim '{claim.id}': {chosen.sum()} rows of published.csv match {reference!r}")
+        row = numbers[chosen].iloc[0]
+        parts.append(f"{row['method']} {row['value']} {row['unit']} ({row['table']}, {row['dataset']}, {row['model']})")
+    return "; ".join(parts) or None
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

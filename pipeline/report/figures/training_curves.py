@@ -1,0 +1,55 @@
+"""Training curves: loss, accuracy and the density of the gates by epoch, mean over seeds with their range (csg.md F1).
+
+Epochs on the gated path are drawn as dots apart from the line of ordinary epochs: there the network sees the label
+through the gates, and its training accuracy says nothing about the task.
+"""
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from pandas import DataFrame
+
+from pipeline.report.results import Results
+
+METRICS = ("loss", "accuracy", "density")
+
+
+def draw(results: Results) -> Figure:
+    datasets = results.study.datasets
+    metrics = [metric for metric in METRICS if metric in set(results.histories["metric"])]
+    figure, grid = plt.subplots(
+        len(datasets), len(metrics), figsize=(3.4 * len(metrics), 2.6 * len(datasets)), squeeze=False
+    )
+    for row, dataset in zip(grid, datasets, strict=True):
+        of_dataset = results.histories[results.histories["dataset"] == dataset]
+        for axes, metric in zip(row, metrics, strict=True):
+            for number, method in enumerate(results.study.methods):
+                _curve(axes, of_dataset[of_dataset["method"] == method], metric, method, f"C{number}")
+            if metric == "density":
+                _interval(axes, results, dataset)
+            axes.set(title=f"{dataset}: {metric}", xlabel="epoch")
+    grid[0, 0].legend()
+    return figure
+
+
+def _curve(axes: Axes, history: DataFrame, metric: str, method: str, colour: str) -> None:
+    wide = history.pivot_table(index=["epoch", "seed"], columns="metric", values="value")
+    if metric not in wide:
+        return
+    wide["gated"] = wide["csg_path"] > 0 if "csg_path" in wide and metric != "density" else False
+    for gated, part in wide.groupby("gated"):
+        curve = part[metric].groupby("epoch").agg(["mean", "min", "max"])
+        if gated:
+            axes.plot(curve.index, curve["mean"], ".", color=colour, markersize=4, label=f"{method}, gated epochs")
+        else:
+            axes.plot(curve.index, curve["mean"], color=colour, label=method)
+            axes.fill_between(curve.index, curve["min"], curve["max"], color=colour, alpha=0.2, linewidth=0)
+
+
+def _interval(axes: Axes, results: Results, dataset: str) -> None:
+    """Shade the interval in which the density should end."""
+    overall = results.overall[results.overall["dataset"] == dataset].groupby("metric")["value"].mean()
+    if "l1_density_lower" in overall and "l1_density_upper" in overall:
+        low, high = overall["l1_density_lower"], overall["l1_density_upper"]
+        axes.axhspan(low - 0.005, high + 0.005, color="#888888", alpha=0.35, linewidth=0, label="theoretical interval")
+        axes.legend()

@@ -1,0 +1,163 @@
+"""The stage that writes a page: claims, figures, numbers, settings and costs of one or more studies.
+
+The page is one file: styles, figures and data are inside, nothing is loaded from anywhere. Layout in page.html.j2, looks
+in page.css.
+"""
+
+import ast
+import math
+import re
+from collections import Counter
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+import yaml
+
+from pipeline import layout, registry
+from pipeline.artifacts import CLAIMS, read_table, replacing
+from pipeline.errors import UserError
+from pipeline.metrics.catalogue import METRICS
+from pipeline.report.claims import Side, read_claims
+from pipeline.report.results import Results, mean_and_interval
+from pipeline.study import Study
+
+FOLDER = Path(__file__).parent
+
+
+def run(*, studies: list[Study], output: str) -> None:
+    """Write the page of `studies` to `output`."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    text = environment.get_template("page.html.j2").render(
+        css=(FOLDER / "page.css").read_text(encoding="utf-8"),
+        scale=Path(studies[0].root).name,
+        studies=[study_content(study) for study in studies],
+        costs=costs(studies[0].root, {study.name for study in studies}),
+    )
+    with replacing(output) as part:
+        part.write_text(text, encoding="utf-8")
+    print(f"Report: {output}", flush=True)
+
+
+def study_content(study: Study) -> dict:
+    """Everything that the template shows of one study, as text."""
+    results = Results(study)
+    verdicts = claims(study)
+    return {
+        "name": study.name,
+        "title": study.slice["title"],
+        "methods": study.methods,
+        "seeds": study.slice["seeds"],
+        "claims": verdicts,
+        "counts": Counter(claim["verdict"] for claim in verdicts),
+        "notices": results.notices,
+        "figures": [figure(study, name) for name in study.slice["figures"]],
+        "metrics": metric_rows(results),
+        "settings": yaml.safe_dump(study.slice, sort_keys=False, allow_unicode=True),
+        "environments": environments(results.headers),
+    }
+
+
+def claims(study: Study) -> list[dict]:
+    """The study's verdicts with their numbers written out in the units of their metric."""
+    sides = {claim.id: claim for claim in read_claims(Path(f"studies/{study.name}/claims.yaml"))}
+    rows = []
+    for row in read_table(layout.claims(study.root, study.name), CLAIMS).to_pylist():
+        claim = sides[row["claim"]]
+        metric, right = claim.left.metric, claim.right
+        rows.append(
+            row
+            | {
+                "ours": f"{claim.left.method} {number(row['left'], metric)}",
+                "against": f"{right.method} {number(row['right'], metric)}" if isinstance(right, Side) else f"{right:g}",
+                "difference": interval(row["value"], row["low"], row["high"], metric),
+                "test": f"{row['relation']} {number(row['margin'], metric)}",
+                "metric": METRICS[metric].title,
+            }
+        )
+    return rows
+
+
+def figure(study: Study, name: str) -> dict:
+    """A figure's SVG, its caption (the header of the module that drew it) and that module's path."""
+    path = Path(layout.figure(study.root, study.name, name))
+    if not path.is_file():
+        raise UserError(f"{path}: no such figure; make it with `snakemake --cores 2 {path}`")
+    source = Path(*registry.module("figure", name).split(".")).with_suffix(".py")
+    # Identifiers of several figures on one page must not meet.
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{study.name}-{name}-", path.read_text(encoding="utf-8"))
+    caption = ast.get_docstring(ast.parse((FOLDER.parents[1] / source).read_text(encoding="utf-8"))) or ""
+    return {"title": name.replace("_", " "), "svg": svg, "caption": caption, "source": str(source)}
+
+
+def metric_rows(results: Results) -> list[dict]:
+    """One row a dataset, metric and explainer, with a cell for each method: mean over seeds and its interval."""
+    rows = []
+    for (dataset, metric, explainer), part in results.overall.groupby(
+        ["dataset", "metric", "explainer"], dropna=False, sort=False
+    ):
+        cells = []
+        for method in results.study.methods:
+            values = part[part["method"] == method]["value"]
+            cells.append(interval(*mean_and_interval(values), metric) if len(values) else "–")
+        about = METRICS[metric]
+        rows.append(
+            {
+                "dataset": dataset,
+                "metric": about.title + (f", {explainer}" if isinstance(explainer, str) else ""),
+                "symbol": about.symbol,
+                "better": about.better,
+                "unit": about.unit,
+                "source": about.source,
+                "cells": cells,
+                "n": int(part["n"].max()),
+            }
+        )
+    return rows
+
+
+def environments(headers: list[dict]) -> list[dict]:
+    """The different machines and versions behind the study's networks, each with how many it trained."""
+    found: Counter = Counter()
+    for header in headers:
+        machine = header["machine"]
+        found[
+            (
+                f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}",
+                f"{header['device']}, {header['precision']}, threads {header['threads']}",
+                ", ".join(f"{name} {version}" for name, version in header["versions"].items()),
+            )
+        ] += 1
+    return [
+        {"machine": machine, "compute": compute, "versions": versions, "networks": count}
+        for (machine, compute, versions), count in found.items()
+    ]
+
+
+def costs(root: str, studies: set[str]) -> list[dict]:
+    """Recorded cost of every job of this scale, dearest first: seconds, CPU seconds and peak memory in MiB."""
+    folder = Path(root) / "benchmarks"
+    rows = []
+    for path in sorted(folder.rglob("*.tsv")):
+        job = path.relative_to(folder).with_suffix("")
+        if job.parts[0] == "report" and job.parts[1].split(".")[0] not in studies:
+            continue
+        record = pd.read_csv(path, sep="\t", na_values="-").mean(numeric_only=True)
+        rows.append({"job": str(job), "seconds": record["s"], "cpu": record["cpu_time"], "memory": record["max_rss"]})
+    return sorted(rows, key=lambda row: -row["seconds"])
+
+
+def number(value: float | None, metric: str) -> str:
+    """A value in its metric's unit: shares called "%" are shown times 100."""
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{100 * value:.2f} %" if METRICS[metric].unit == "%" else f"{value:.4g}"
+
+
+def interval(mean: float | None, low: float | None, high: float | None, metric: str) -> str:
+    """ "mean [low, high]", the mean alone where there is no interval."""
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return number(mean, metric)
+    return f"{number(mean, metric)} [{number(low, metric)}, {number(high, metric)}]"

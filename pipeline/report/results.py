@@ -1,0 +1,70 @@
+"""A study's results as data frames, read once from its artifacts."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from scipy.stats import t
+
+from pipeline import layout
+from pipeline.artifacts import DATASET, HISTORY, METRICS, read_table, table_notes
+from pipeline.checkpoints import load_checkpoint
+from pipeline.study import Study
+
+#: Confidence of every interval in the report.
+LEVEL = 0.95
+
+
+class Results:
+    def __init__(self, study: Study) -> None:
+        self.study = study
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Every evaluation of the study in one long table with the columns of `METRICS`."""
+        return pa.concat_tables([read_table(path, METRICS) for path in self.study.evaluations()]).to_pandas()
+
+    @property
+    def overall(self) -> pd.DataFrame:
+        """The rows that speak of all of the data, not of a class or a filter."""
+        return self.metrics[self.metrics["subset"].isna()]
+
+    @cached_property
+    def histories(self) -> pd.DataFrame:
+        """Training histories: dataset, method, seed, epoch, metric, value."""
+        frames = []
+        for (dataset, method, seed), path in zip(self.study.runs(), self.study.histories(), strict=True):
+            frames.append(read_table(path, HISTORY).to_pandas().assign(dataset=dataset, method=method, seed=seed))
+        return pd.concat(frames, ignore_index=True)
+
+    @cached_property
+    def headers(self) -> list[dict]:
+        """Headers of the study's checkpoints, in the order of its runs."""
+        return [load_checkpoint(path, "numpy")[1] for path in self.study.models()]
+
+    @cached_property
+    def notices(self) -> dict[str, list[str]]:
+        """What a reader has to know: notices by dataset name, and by "dataset/method" for trainings."""
+        found: dict[str, list[str]] = {}
+        for dataset in self.study.datasets:
+            path = layout.dataset(self.study.root, dataset, "test")
+            found[dataset] = table_notes(read_table(path, DATASET)).get("notices", [])
+        for header in self.headers:
+            found.setdefault(f"{header['dataset']}/{header['method']}", header["notices"])
+        return {name: notices for name, notices in found.items() if notices}
+
+    def tensors(self, dataset: str, method: str, seed: int) -> dict[str, np.ndarray]:
+        """Tensors of one checkpoint as arrays."""
+        return load_checkpoint(layout.model(self.study.root, dataset, method, seed), "numpy")[0]
+
+
+def mean_and_interval(values: Any) -> tuple[float, float, float]:
+    """Mean and its confidence interval from Student's t over `values`; NaN ends for fewer than two of them."""
+    values = np.asarray(values, dtype=float)
+    mean = float(values.mean()) if len(values) else float("nan")
+    if len(values) < 2:
+        return mean, float("nan"), float("nan")
+    half = t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return mean, float(mean - half), float(mean + half)

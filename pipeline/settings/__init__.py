@@ -1,0 +1,151 @@
+"""Typed settings: the one truth about what params.yaml and its overlays may say.
+
+One file per section. `load` reads params.yaml, lays overlays on it, expands grids, and validates; `Settings` is the
+result. A new dataset, method, explainer or evaluation adds one class to its section's file.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError, model_validator
+
+from pipeline.errors import UserError, unknown
+from pipeline.registry import TABLES
+from pipeline.settings.base import Name, Section
+from pipeline.settings.datasets import AnyDataset
+from pipeline.settings.evaluations import AnyEvaluation
+from pipeline.settings.explainers import AnyExplainer
+from pipeline.settings.grid import expand
+from pipeline.settings.messages import one_line
+from pipeline.settings.methods import AnyMethod, AnyNetwork, Training
+from pipeline.settings.run import Run
+from pipeline.settings.studies import Study
+
+NOUNS = ("datasets", "methods", "explainers", "evaluations")
+SECTIONS = ("run", "training", *NOUNS, "studies")
+
+#: Rule names that a study may not take, since both are targets of `snakemake <name>`.
+RESERVED = ("all", "datasets", "models", "explanations", "evaluations", "report")
+
+#: What a stage is given on the command line: noun -> type of its slice.
+SLICES = {
+    "dataset": AnyDataset,
+    "network": AnyNetwork,
+    "method": AnyMethod,
+    "explainer": AnyExplainer,
+    "evaluation": AnyEvaluation,
+}
+
+
+class Settings(Section):
+    run: Run = Run()
+    training: Training = Training()
+    """Defaults of every gradient-trained method; a method's own block wins."""
+    datasets: dict[Name, AnyDataset]
+    methods: dict[Name, AnyMethod]
+    explainers: dict[Name, AnyExplainer] = {}
+    evaluations: dict[Name, AnyEvaluation]
+    studies: dict[Name, Study]
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Settings":
+        for name, method in self.methods.items():
+            self._check_base(name, method.base)
+        for name, evaluation in self.evaluations.items():
+            place = f"evaluations.{name}"
+            _check(f"{place}.methods", "method", evaluation.methods or (), self.methods)
+            _check(f"{place}.explainers", "explainer", evaluation.explainers, self.explainers)
+            if evaluation.needs_explainers and not evaluation.explainers:
+                raise UserError(f"params.yaml: {place}.explainers: is empty; name at least one of {', '.join(self.explainers)}")
+        for name, study in self.studies.items():
+            if name in RESERVED:
+                raise UserError(f"params.yaml: studies.{name}: '{name}' is the name of a phase; give the study another name")
+            for section in NOUNS:
+                _check(f"studies.{name}.{section}", section[:-1], getattr(study, section), getattr(self, section))
+            _check(f"studies.{name}.figures", "figure", study.figures, TABLES["figure"])
+        return self
+
+    def _check_base(self, name: str, base: str | None) -> None:
+        chain = [name]
+        while base is not None:
+            _check(f"methods.{chain[-1]}.base", "method", (base,), self.methods)
+            if base in chain:
+                raise UserError(f"params.yaml: methods.{name}.base: goes in a circle, {' -> '.join([*chain, base])}")
+            chain.append(base)
+            base = self.methods[base].base
+
+
+def load(*files: str | Path) -> Settings:
+    """Settings of params.yaml-like `files`, each laid over those before it."""
+    merged: dict = {}
+    for file in files:
+        merged = overlay(merged, _read(Path(file)))
+    return validate(merged)
+
+
+def validate(raw: dict) -> Settings:
+    """Settings of plain nested values; raises `UserError` naming the wrong key, its place and the nearest right one."""
+    raw = json.loads(json.dumps(raw))
+    for section in SECTIONS:
+        _must_be_block(section, raw.setdefault(section, {}))
+    for section in NOUNS + ("studies",):
+        for name, block in raw[section].items():
+            _must_be_block(f"{section}.{name}", block)
+    users = [*raw["studies"].values(), *raw["evaluations"].values()]
+    for section in NOUNS:
+        raw[section] = expand(section, raw[section], users)
+    raw["methods"] = {name: overlay(raw["training"], block) for name, block in raw["methods"].items()}
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        raise UserError(one_line(error, Settings)) from None
+
+
+def parse_slice(noun: str, text: str) -> Section:
+    """The typed slice of one job from its JSON text, as rules pass it with `--settings`."""
+    try:
+        return TypeAdapter(SLICES[noun]).validate_json(text)
+    except ValidationError as error:
+        raise UserError(f"--settings: {one_line(error, SLICES[noun])}") from None
+
+
+def overlay(below: dict, above: dict) -> dict:
+    """`above` laid over `below`: blocks are merged key by key, everything else is replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = overlay(merged[key], value) if both else value
+    return merged
+
+
+def json_schema() -> dict:
+    """JSON schema of params.yaml, from which editors complete and check."""
+    schema = Settings.model_json_schema(by_alias=True)
+    # Overlays hold a part of the keys only, and a block may carry a grid, which is expanded before validation.
+    schema.pop("required", None)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Clearbox params.yaml", **schema}
+
+
+def _read(file: Path) -> dict:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file; run from the project's root or name an overlay in scales/") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: not readable as YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{file}: expected a block of keys such as `run:`, found {type(content).__name__}")
+    return content
+
+
+def _must_be_block(place: str, value: Any) -> None:
+    if not isinstance(value, dict):
+        raise UserError(f"params.yaml: {place}: expected a block of keys, found {value!r}")
+
+
+def _check(place: str, noun: str, names: tuple[str, ...], known: dict[str, Any]) -> None:
+    for name in names:
+        if name not in known:
+            raise unknown(f"params.yaml: {place}", noun, name, known)

@@ -1,0 +1,18 @@
+"""What all settings sections share."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+#: Name of an instance. It becomes part of paths and of Snakemake wildcards.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+
+
+class Section(BaseModel):
+    """A block of params.yaml: unknown keys are errors, values do not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+
+    def slice(self) -> dict:
+        """The block as plain values, defaults filled in: what a job is given and what decides whether it runs again."""
+        return self.model_dump(mode="json", by_alias=True)

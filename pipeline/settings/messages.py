@@ -1,0 +1,86 @@
+"""From a pydantic error to one line that names the key, its place and the nearest right key."""
+
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+_BLOCKS = {"datasets", "methods", "explainers", "evaluations", "studies"}
+
+
+def one_line(error: ValidationError, model: Any) -> str:
+    """First problem in words; says how many more there are."""
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    place = [str(part) for part in first["loc"]]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"params.yaml: {_explain(first, place, model)}{more}"
+
+
+def _explain(problem: dict, place: list[str], model: Any) -> str:
+    shown = ".".join(_without_tags(place, model)) or "top level"
+    match problem["type"]:
+        case "extra_forbidden":
+            keys = _keys_at(place[:-1], model)
+            near = get_close_matches(place[-1], keys, n=1, cutoff=0.5)
+            hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(sorted(keys))}"
+            return f"{shown}: unknown key; {hint}"
+        case "missing":
+            return f"{shown}: is missing; add it"
+        case "union_tag_invalid":
+            tags = [tag.strip(" '") for tag in problem["ctx"]["expected_tags"].split(",")]
+            near = get_close_matches(problem["ctx"]["tag"], tags, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(tags)}"
+            return f"{shown}.from: unknown name '{problem['ctx']['tag']}'; {hint}"
+        case "union_tag_not_found":
+            return f"{shown}: `from:` is missing; it names the module behind the block"
+        case "value_error":
+            return f"{shown}: {problem['ctx']['error']}"
+        case _:
+            return f"{shown}: {problem['msg'].lower()}, not {problem['input']!r}"
+
+
+def _keys_at(place: list[str], model: Any) -> list[str]:
+    """Keys (aliases) that the model allows at a place of the error's path."""
+    current = _step_into(place, model)
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return [field.alias or name for name, field in current.model_fields.items()]
+    return []
+
+
+def _step_into(place: list[str], model: Any) -> Any:
+    for part in place:
+        model = _variants(model)
+        if isinstance(model, dict):
+            # A path through a tagged union names the tag as a step of its own.
+            model = model.get(part)
+        elif isinstance(model, type) and issubclass(model, BaseModel):
+            fields = {field.alias or name: field for name, field in model.model_fields.items()} | model.model_fields
+            model = fields[part].annotation if part in fields else None
+        elif getattr(model, "__origin__", None) is dict:
+            model = get_args(model)[1]
+        else:
+            return None
+    variants = _variants(model)
+    return next(iter(variants.values())) if isinstance(variants, dict) and len(variants) == 1 else variants
+
+
+def _variants(model: Any) -> Any:
+    """The tag -> class table of a union tagged by `from`; anything else as it is."""
+    if getattr(model, "__metadata__", None):
+        model = get_args(model)[0]
+    classes = [item for item in get_args(model) if isinstance(item, type) and issubclass(item, BaseModel)]
+    if len(classes) > 1:
+        return {get_args(item.model_fields["kind"].annotation)[0]: item for item in classes}
+    return model
+
+
+def _without_tags(place: list[str], model: Any) -> list[str]:
+    """The path as it stands in the file: pydantic adds the chosen `from` as a step after an instance's name."""
+    if place and place[0] in _BLOCKS - {"studies"} and len(place) > 2 and _has_tags(place[0], model):
+        return place[:2] + place[3:]
+    return place[1:] if place and not isinstance(model, type) and isinstance(_variants(model), dict) else place
+
+
+def _has_tags(block: str, model: Any) -> bool:
+    return isinstance(_variants(get_args(model.model_fields[block].annotation)[1]), dict)

@@ -1,0 +1,1 @@
+"""What every gradient-trained method needs and no paper is about: data, streams, schedules, progress, history."""

@@ -1,0 +1,67 @@
+"""Images that stay on the device, and their random changes, a batch at a time."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from pipeline.artifacts import DATASET, read_table, table_notes
+from pipeline.images import decode
+
+
+@dataclass
+class Images:
+    """One split on the device: `pixels` N×C×H×W uint8, `labels` N int64, and what the dataset says about itself."""
+
+    pixels: Tensor
+    labels: Tensor
+    ids: list[str]
+    notes: dict
+
+    @classmethod
+    def read(cls, path: str, device: torch.device, limit: int | None = None) -> Self:
+        """First `limit` images (None: all) of a dataset table; raises `UserError` for a table that is damaged."""
+        table: pa.Table = read_table(path, DATASET).slice(0, limit)
+        pixels = torch.from_numpy(decode(path, table["image"])).permute(0, 3, 1, 2).contiguous()
+        labels = torch.from_numpy(table["label"].to_numpy().copy())
+        return cls(pixels.to(device), labels.to(device), table["sample_id"].to_pylist(), table_notes(table))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def classes(self) -> int:
+        return len(self.notes["class_names"])
+
+    def floats(self, rows: slice | Tensor) -> Tensor:
+        """Those images as float32 in 0..1."""
+        return self.pixels[rows].float() / 255
+
+
+def augment(
+    pixels: Tensor, generator: torch.Generator, *, crop_padding: int = 0, flip: bool = False, shift: int = 0
+) -> Tensor:
+    """Randomly crop, mirror and move each image of a batch, B×C×H×W, by one gather.
+
+    `crop_padding` pads with zeros on each side and crops back to H×W; `flip` mirrors left and right with probability
+    one half; `shift` moves by up to that many pixels along each axis, around the edge. Returns the same shape and dtype.
+    """
+    count, _, height, width = pixels.shape
+    if not (crop_padding or flip or shift):
+        return pixels
+
+    def draw(low: int, high: int) -> Tensor:
+        return torch.randint(low, high + 1, (count, 1), generator=generator).to(pixels.device)
+
+    rows = (torch.arange(height, device=pixels.device) + draw(-shift, shift)) % height
+    columns = (torch.arange(width, device=pixels.device) + draw(-shift, shift)) % width
+    if crop_padding:
+        pixels = torch.nn.functional.pad(pixels, [crop_padding] * 4)
+        rows = rows + draw(0, 2 * crop_padding)
+        columns = columns + draw(0, 2 * crop_padding)
+    if flip:
+        columns = torch.where(draw(0, 1).bool(), columns.flip(1), columns)
+    image = torch.arange(count, device=pixels.device)[:, None, None]
+    return pixels.permute(0, 2, 3, 1)[image, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

@@ -1,0 +1,89 @@
+"""The stage between files and a method: images in, checkpoint and history out."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.artifacts import HISTORY, write_table
+from pipeline.checkpoints import load_checkpoint, save_checkpoint
+from pipeline.errors import UserError
+from pipeline.machine import machine, versions
+from pipeline.training.compute import choose
+from pipeline.training.data import Images
+from pipeline.training.session import Session
+from pipeline.training.streams import seeded
+
+if TYPE_CHECKING:
+    from pipeline.settings.methods import Method
+
+
+def run(
+    *,
+    fit: Callable[[Session, "Method"], dict[str, Tensor]],
+    build: Callable[..., nn.Module],
+    settings: "Method",
+    dataset: str,
+    method: str,
+    seed: int,
+    data: str,
+    base: str | None,
+    model: str,
+    history: str,
+    device: str,
+    precision: str,
+    threads: int,
+    code: str,
+) -> None:
+    """Train one network: `fit` on the images of `data`, from random weights or those of the checkpoint `base`.
+
+    Writes the checkpoint `model` (tensors `network.*` and those of the method) and the table `history`.
+    """
+    start = time.perf_counter()
+    compute = choose(device, precision, threads)
+    images = Images.read(data, compute.device)
+    shape = {"channels": images.pixels.shape[1], "mean": images.notes["mean"], "std": images.notes["std"]}
+    with seeded(seed, "init"):
+        network = build(settings.network, classes=images.classes, **shape)
+    if base:
+        start_from(network, base)
+    session = Session(network, images, compute, seed)
+    tensors = fit(session, settings)
+    weights = {f"network.{name}": tensor for name, tensor in session.network.state_dict().items()}
+    header = {
+        "dataset": dataset,
+        "method": method,
+        "seed": seed,
+        "settings": settings.slice(),
+        "input": {**shape, "height": images.pixels.shape[2], "width": images.pixels.shape[3]},
+        "class_names": images.notes["class_names"],
+        "train_images": len(images),
+        "code": code,
+        "versions": versions(),
+        "machine": machine(),
+        "device": torch.cuda.get_device_name() if compute.device.type == "cuda" else "cpu",
+        "precision": compute.precision,
+        "threads": threads,
+        "wall_seconds": time.perf_counter() - start,
+        "images_per_second": session.images_per_second,
+        "notices": session.notices,
+    }
+    for notice in session.notices:
+        print(f"notice: {notice}", flush=True)
+    write_table(history, session.history(), HISTORY)
+    save_checkpoint(model, weights | tensors, header)
+    print(f"{model}: {dataset}, {method}, seed {seed}, {header['wall_seconds']:.0f} s", flush=True)
+
+
+def start_from(network: nn.Module, path: str) -> None:
+    """Give `network` the weights of a checkpoint; raises `UserError` where the shapes differ."""
+    tensors, header = load_checkpoint(path)
+    weights = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError:
+        raise UserError(
+            f"{path}: its network {header['settings']['network']} does not fit; give both methods the same `network`"
+        ) from None

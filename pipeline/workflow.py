@@ -1,0 +1,144 @@
+"""What the rules ask: which files the settings mean, what a job reads, what it is given, what code it runs.
+
+Imports nothing heavy, since Snakemake reads it whenever it parses the Snakefile.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline import layout, settings
+from pipeline.errors import UserError
+from pipeline.fingerprint import fingerprint
+from pipeline.registry import module
+from pipeline.study import Study
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+    from pipeline.settings.datasets import Dataset
+    from pipeline.settings.evaluations import Evaluation
+    from pipeline.settings.explainers import Explainer
+    from pipeline.settings.methods import AnyNetwork, Method
+
+#: The page with all studies; every study has one of its own besides.
+INDEX = "index"
+
+
+def plan_or_exit(config: dict) -> "Plan":
+    """The plan of a Snakemake config; on bad settings one line on standard error and exit code 2."""
+    try:
+        return Plan(settings.validate(config))
+    except UserError as error:
+        print(f"clearbox: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+class Plan:
+    """The settings as files and jobs. Methods that take wildcards `w` serve rules as input and params functions."""
+
+    def __init__(self, settings: "Settings") -> None:
+        self.settings = settings
+        self.root = settings.run.root
+        self.studies = {name: Study(study_slice(settings, name)) for name in settings.studies}
+
+    def all(self, kind: str) -> list[str]:
+        """Files of one kind (tables, models, explanations, evaluations) over all studies."""
+        return list(dict.fromkeys(path for study in self.studies.values() for path in getattr(study, kind)()))
+
+    def of_page(self, kind: str) -> Callable[[Any], list[str]]:
+        """Input function: files of one kind over the studies on a page."""
+        return lambda w: [path for study in self.on_page(w.page) for path in getattr(study, kind)()]
+
+    def of_study(self, kind: str) -> Callable[[Any], list[str]]:
+        """Input function: files of one kind of the study in the wildcards."""
+        return lambda w: getattr(self.studies[w.study], kind)()
+
+    def on_page(self, page: str) -> list[Study]:
+        return list(self.studies.values()) if page == INDEX else [self.studies[page]]
+
+    def page_claims(self, w: Any) -> list[str]:
+        return [layout.claims(self.root, study.name) for study in self.on_page(w.page)]
+
+    def base_model(self, w: Any) -> list[str]:
+        """Checkpoint that a method starts from, if it names one."""
+        base = self.settings.methods[w.method].base
+        return [layout.model(self.root, w.dataset, base, w.seed)] if base else []
+
+    def evaluation_data(self, w: Any) -> list[str]:
+        splits = self.settings.evaluations[w.evaluation].splits
+        return [layout.dataset(self.root, w.dataset, split) for split in splits]
+
+    def evaluation_maps(self, w: Any) -> list[str]:
+        explainers = self.settings.evaluations[w.evaluation].explainers
+        return [layout.explanation(self.root, w.dataset, w.method, name, w.seed) for name in explainers]
+
+    def slice(self, noun: str) -> Callable[[Any], str]:
+        """Params function: settings of the wildcards' instance of `noun` as JSON."""
+        return lambda w: json.dumps(getattr(self.settings, f"{noun}s")[getattr(w, noun)].slice())
+
+    def study_slice(self, w: Any) -> str:
+        return json.dumps(self.studies[w.study].slice)
+
+    def page_slice(self, w: Any) -> str:
+        return json.dumps([study.slice for study in self.on_page(w.page)])
+
+    def prepare_code(self, w: Any) -> str:
+        return prepare_code(self.settings.datasets[w.dataset])
+
+    def train_code(self, w: Any) -> str:
+        return train_code(self.settings.methods[w.method])
+
+    def explain_code(self, w: Any) -> str:
+        return explain_code(self.settings.explainers[w.explainer], self.settings.methods[w.method].network)
+
+    def evaluate_code(self, w: Any) -> str:
+        return evaluate_code(self.settings.evaluations[w.evaluation], self.settings.methods[w.method].network)
+
+    def figure_code(self, w: Any) -> str:
+        return figure_code(w.figure)
+
+
+def study_slice(settings: "Settings", name: str) -> dict:
+    """A study's block with the settings of every instance it names, and the folder of its scale."""
+    study = settings.studies[name]
+    named = {
+        noun: {instance: getattr(settings, noun)[instance].slice() for instance in getattr(study, noun)}
+        for noun in ("datasets", "methods", "explainers", "evaluations")
+    }
+    for instance, block in named["evaluations"].items():
+        block["methods"] = settings.evaluations[instance].methods
+    return {"study": name, "root": settings.run.root, **study.slice(), **named}
+
+
+# Fingerprints of the code behind each stage: its job, and the modules that the settings name.
+
+
+def prepare_code(dataset: "Dataset") -> str:
+    return fingerprint("pipeline.datasets.job", module("dataset", dataset.kind))
+
+
+def train_code(method: "Method") -> str:
+    return fingerprint("pipeline.training.job", module("method", method.kind), module("network", method.network.kind))
+
+
+def explain_code(explainer: "Explainer", network: "AnyNetwork") -> str:
+    return fingerprint("pipeline.explainers.job", module("explainer", explainer.kind), module("network", network.kind))
+
+
+def evaluate_code(evaluation: "Evaluation", network: "AnyNetwork") -> str:
+    modules = module("evaluation", evaluation.kind), module("network", network.kind)
+    return fingerprint("pipeline.evaluations.job", *modules)
+
+
+def figure_code(figure: str) -> str:
+    return fingerprint("pipeline.report.draw", module("figure", figure))
+
+
+def claims_code() -> str:
+    return fingerprint("pipeline.report.claims")
+
+
+def page_code() -> str:
+    return fingerprint("pipeline.report.page", files=tuple(sorted(Path(__file__).parent.glob("report/page.*.*"))))

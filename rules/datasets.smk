@@ -1,0 +1,20 @@
+rule prepare:
+    output:
+        train=layout.dataset(ROOT, "{dataset}", "train"),
+        test=layout.dataset(ROOT, "{dataset}", "test"),
+    params:
+        settings=plan.slice("dataset"),
+        code=plan.prepare_code,
+        raw_dir=RUN.raw_dir,
+    log:
+        layout.log(ROOT, "datasets/{dataset}"),
+    benchmark:
+        layout.benchmark(ROOT, "datasets/{dataset}")
+    conda:
+        "../envs/clearbox.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    shell:
+        "python -m pipeline prepare {wildcards.dataset} --settings {params.settings:q} --code {params.code}"
+        " --raw-dir {params.raw_dir:q} --output {output.train:q} {output.test:q} > {log:q} 2>&1"

@@ -1,0 +1,28 @@
+rule train:
+    input:
+        data=layout.dataset(ROOT, "{dataset}", "train"),
+        base=plan.base_model,
+    output:
+        model=layout.model(ROOT, "{dataset}", "{method}", "{seed}"),
+        history=layout.history(ROOT, "{dataset}", "{method}", "{seed}"),
+    params:
+        settings=plan.slice("method"),
+        code=plan.train_code,
+        precision=RUN.precision,
+    log:
+        layout.log(ROOT, "models/{dataset}/{method}/{seed}"),
+    benchmark:
+        layout.benchmark(ROOT, "models/{dataset}/{method}/{seed}")
+    conda:
+        "../envs/clearbox.yaml"
+    threads: RUN.threads
+    resources:
+        mem_mb=4000,
+        runtime=720,
+        gpu=RUN.gpu,
+        device=RUN.device,
+    shell:
+        "python -m pipeline train {wildcards.dataset} {wildcards.method} {wildcards.seed}"
+        " --settings {params.settings:q} --code {params.code} --precision {params.precision}"
+        " --data {input.data:q} --base {input.base:q} --model {output.model:q} --history {output.history:q}"
+        " --device {resources.device} --threads {threads} > {log:q} 2>&1"

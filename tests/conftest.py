@@ -1,0 +1,15 @@
+"""Fixtures for all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder with real files in their official layout, as run.raw_dir; the test is skipped where there is none."""
+    folder = Path(os.environ.get("CLEARBOX_REAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data in {folder}; name their folder in CLEARBOX_REAL_DATA")
+    return folder
