@@ -12,8 +12,10 @@ plan = plan_or_exit(config)
 ROOT = plan.root
 RUN = plan.settings.run
 
-# Jobs run under the interpreter that runs Snakemake, whether or not its environment is activated.
-shell.prefix(f"python() {{{{ {shlex.quote(sys.executable)} \"$@\"; }}}}; ")
+# Jobs run under the interpreter that runs Snakemake, whether or not its environment is activated; only with
+# --software-deployment-method under that of envs/clearbox.yaml.
+if not workflow.deployment_settings.deployment_method:
+    shell.prefix(f"python() {{{{ {shlex.quote(sys.executable)} \"$@\"; }}}}; ")
 
 wildcard_constraints:
     **{noun: "[a-z0-9_]+" for noun in ("dataset", "method", "explainer", "evaluation", "study", "figure", "page")},

@@ -1,1 +1,1 @@
-"""Clearbox: interpretable deep learning reproduced as one workflow. See docs/architecture.md for the plan of the house."""
+"""Clearbox: interpretable deep learning reproduced as one workflow. Plan: docs/architecture.md."""

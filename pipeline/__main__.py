@@ -9,7 +9,6 @@ import json
 import os
 import sys
 from functools import cache
-from pathlib import Path
 
 from pipeline import layout, registry, settings, workflow
 from pipeline.errors import UserError, unknown

@@ -1,7 +1,8 @@
 """Checkpoints: weights as safetensors with a JSON header. Nothing is unpickled.
 
 Header keys: format, dataset, method, seed, settings (the method's slice), input (channels, height, width, mean, std),
-class_names, code (fingerprint), versions, machine, device, precision, threads, wall_seconds, images_per_second, notices.
+class_names, train_images, code (fingerprint), versions, machine, device, precision, threads, wall_seconds,
+images_per_second, notices.
 """
 
 import json

@@ -52,4 +52,4 @@ def _state(source: Source, raw_dir: str) -> str:
     path = source.path(Path(raw_dir))
     if path.exists() or any(path.parent.rglob(part.name) for part in source.parts if path.parent.exists()):
         return f"{path.name}: found"
-    return f"{path.name}: missing; downloaded when needed ({source.size / 1e6:.0f} MB), or put it in {path.parent}/"
+    return f"{path.name}: missing; downloaded when needed ({source.size / 1e6:.1f} MB), or put it in {path.parent}/"

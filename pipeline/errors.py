@@ -1,7 +1,7 @@
 """The one exception that a user is meant to see."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Iterable
 
 
 class UserError(Exception):

@@ -63,7 +63,7 @@ def decode(path: str, column: pa.ChunkedArray) -> np.ndarray:
     for row, item in enumerate(encoded):
         image = item.is_valid and cv2.imdecode(np.frombuffer(item.as_buffer(), np.uint8), cv2.IMREAD_UNCHANGED)
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-            raise UserError(f"{path}: image in row {row} is not an 8-bit image; delete the file and run snakemake again")
+            raise UserError(f"{path}: image in row {row} is no 8-bit image; delete the file and run snakemake again")
         image = image[..., None] if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         if images is None:
             images = np.empty((len(encoded), *image.shape), np.uint8)

@@ -1,4 +1,6 @@
 rule prepare:
+    message:
+        "Prepare {wildcards.dataset}"
     output:
         train=layout.dataset(ROOT, "{dataset}", "train"),
         test=layout.dataset(ROOT, "{dataset}", "test"),

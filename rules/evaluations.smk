@@ -1,4 +1,6 @@
 rule evaluate:
+    message:
+        "Measure {wildcards.evaluation} of {wildcards.method} on {wildcards.dataset}, seed {wildcards.seed}"
     input:
         model=layout.model(ROOT, "{dataset}", "{method}", "{seed}"),
         data=plan.evaluation_data,

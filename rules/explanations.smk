@@ -1,4 +1,6 @@
 rule explain:
+    message:
+        "Explain {wildcards.method} on {wildcards.dataset}, seed {wildcards.seed}, by {wildcards.explainer}"
     input:
         model=layout.model(ROOT, "{dataset}", "{method}", "{seed}"),
         data=layout.dataset(ROOT, "{dataset}", "test"),

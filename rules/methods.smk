@@ -1,4 +1,6 @@
 rule train:
+    message:
+        "Train {wildcards.method} on {wildcards.dataset}, seed {wildcards.seed}"
     input:
         data=layout.dataset(ROOT, "{dataset}", "train"),
         base=plan.base_model,

@@ -1,4 +1,6 @@
 rule claims:
+    message:
+        "Judge the claims of {wildcards.study}"
     input:
         evaluations=plan.of_study("evaluations"),
         claims="studies/{study}/claims.yaml",
@@ -21,6 +23,8 @@ rule claims:
 
 
 rule figure:
+    message:
+        "Draw {wildcards.figure} of {wildcards.study}"
     input:
         plan.of_study("tables"),
         plan.of_study("models"),
@@ -50,6 +54,8 @@ rule figure:
 
 
 rule page:
+    message:
+        "Write the page {wildcards.page}"
     input:
         plan.page_claims,
         plan.of_page("figures"),

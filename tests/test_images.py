@@ -58,7 +58,7 @@ def test_undecodable_and_unequal_images_are_named():
 
     good = table(pictures(1))["image"][0].as_py()["bytes"]
     other = table(RNG.integers(0, 256, (4, 6, 7, 1), dtype=np.uint8))["image"][0].as_py()["bytes"]
-    with pytest.raises(UserError, match=r"t\.parquet: image in row 1 cannot be decoded"):
+    with pytest.raises(UserError, match=r"t\.parquet: image in row 1 is no 8-bit image"):
         decode("t.parquet", column(good, b"no picture"))
     with pytest.raises(UserError, match=r"t\.parquet: image in row 1 is \(6, 7, 1\), the ones before it \(5, 7, 1\)"):
         decode("t.parquet", column(good, other))

@@ -57,7 +57,6 @@ def prepare(raw_dir: Path, settings: "Dataset") -> dict[str, pa.Table]:
             class_names=CLASSES,
             mean=MEAN,
             std=STD,
-            # A network trained on one split is judged on the other, so each table says what is missing from either.
             notices=notices,
         )
         for split, names in {"train": train, "test": [test]}.items()

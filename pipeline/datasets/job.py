@@ -30,21 +30,27 @@ def run(
     than what there is.
     """
     tables = prepare(Path(raw_dir), settings)
-    limits = {"train": settings.limit_train, "test": settings.limit_test}
-    tables = {split: _limited(table, limits[split], f"{name}.limit_{split}") for split, table in tables.items()}
+    notices = [notice for table in tables.values() for notice in table_notes(table)["notices"]]
+    for split, limit in {"train": settings.limit_train, "test": settings.limit_test}.items():
+        if limit is not None:
+            notices.append(f"limited to the first {limit} of {tables[split].num_rows} {split} images")
+            tables[split] = _limited(tables[split], limit, f"{name}.limit_{split}")
     notes = {
-        "dataset": name, "settings": settings.slice(), "augment": settings.augment.model_dump(), "code": code,
+        "dataset": name,
+        "settings": settings.slice(),
+        "augment": settings.augment.model_dump(),
+        "code": code,
+        # A network trained on one split is judged on the other: each table says what is missing from either.
+        "notices": list(dict.fromkeys(notices)),
     }
-    for notice in dict.fromkeys(notice for table in tables.values() for notice in table_notes(table)["notices"]):
+    for notice in notes["notices"]:
         print(f"notice: {notice}")
     for split, path in outputs.items():
         write_table(path, annotate(tables[split], **notes), DATASET)
         print(f"{path}: {tables[split].num_rows} images")
 
 
-def _limited(table: pa.Table, limit: int | None, key: str) -> pa.Table:
-    if limit is None:
-        return table
+def _limited(table: pa.Table, limit: int, key: str) -> pa.Table:
     if limit > table.num_rows:
         raise UserError(f"params.yaml: datasets.{key}: {limit} images asked for, there are {table.num_rows}; lower it")
     return table.slice(0, limit)

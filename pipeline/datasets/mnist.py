@@ -36,8 +36,6 @@ def _tables(raw_dir: Path, name: str, class_names: Sequence[str], *, mean: float
     train_images, train_labels, test_images, test_labels = SOURCES[name]
     train = read_pair(raw_dir, train_images, train_labels, side=28)
     test = read_pair(raw_dir, test_images, test_labels, side=28)
-    # A network trained on one split is judged on the other, so each table says what is missing from either.
-    notices = train[2] + test[2]
     return {
         split: image_table(
             [f"{split}-{row:05d}" for row in range(len(labels))],
@@ -48,5 +46,5 @@ def _tables(raw_dir: Path, name: str, class_names: Sequence[str], *, mean: float
             std=[std],
             notices=notices,
         )
-        for split, (images, labels, _) in {"train": train, "test": test}.items()
+        for split, (images, labels, notices) in {"train": train, "test": test}.items()
     }

@@ -1,7 +1,7 @@
 """How much single filters tell about single classes: the mutual information score (csg.md E1).
 
-The maximum over noisy estimates gives a positive floor, so the score of the same features against shuffled labels stands
-beside it; scores compare only at the same number of images.
+The maximum over noisy estimates gives a positive floor, so the score of the same features against shuffled labels
+stands beside it; scores compare only at the same number of images.
 """
 
 from typing import TYPE_CHECKING

@@ -26,7 +26,7 @@ def run(
     device: str,
     threads: int,
 ) -> None:
-    """Explain the first `settings.samples` images of the table `data` by the checkpoint `model`, in single precision."""
+    """Explain the first `settings.samples` images of `data` by the checkpoint `model`, in single precision."""
     compute = choose(device, "fp32", threads)
     tensors, header = load_checkpoint(model)
     network = network_of(tensors, header, compute.device)

@@ -64,7 +64,7 @@ def is_csg_epoch(epoch: int, settings: "Csg") -> bool:
 
 
 def penalty(gates: Tensor, bound: float, outer: str) -> Tensor:
-    """d(‖G‖₁, g): zero up to the bound g; above it the excess (`identity`), its square, or its smooth L1 (section 2.1)."""
+    """d(‖G‖₁, g): zero up to the bound g; above it the excess, its square or its smooth L1 (section 2.1)."""
     excess = (gates.abs().sum() - bound).clamp_min(0)
     match outer:
         case "identity":
@@ -99,8 +99,8 @@ def check_interval(classes: int, filters: int, settings: "Csg") -> None:
     """Refuse settings under which the gates cannot do what they are for."""
     if classes > filters and not settings.share_filters:
         raise UserError(
-            f"methods.<csg>.network: {classes} classes are more than the {filters} filters of the last stage, so that no "
-            f"class can have a filter of its own; widen the last of network.channels or set share_filters: true"
+            f"methods.<csg>.network.channels: {classes} classes are more than the {filters} filters of the last stage, "
+            f"too few for one each; raise the last number or set share_filters: true"
         )
     if settings.density_bound * classes < 1 - 1e-9:
         raise UserError(

@@ -1,8 +1,8 @@
 """Residual networks for small images: He et al. 2016, Deep residual learning, section 4.2.
 
 6·blocks + 2 layers: 3 blocks a stage give ResNet-20 (0.27 M parameters at 16/32/64 channels). Where the shape changes
-the shortcut is a 1×1 convolution with batch normalisation, as in the code of the CSG authors (csg.md section 3), not the
-zero padding of the original. Convolutions start from N(0, √(2 / (k²·out))).
+the shortcut is a 1×1 convolution with batch normalisation, as in the code of the CSG authors (csg.md section 3), not
+the zero padding of the original. Convolutions start from N(0, √(2 / (k²·out))).
 """
 
 from itertools import pairwise

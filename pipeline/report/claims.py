@@ -1,9 +1,9 @@
 """Verdicts on a paper's claims, from the spread over seeds.
 
 A claim says `left − right RELATION margin`. For each seed the difference is taken between runs that started from the
-same weights and saw the same batches; the verdict compares the 95 % confidence interval of the mean difference (Student's
-t) with the margin: `holds` if all of the interval agrees with the claim, `fails` if none of it does, `not decided`
-otherwise and whenever there are fewer than two seeds; `not run` if the study lacks one of the two sides.
+same weights and saw the same batches; the verdict compares the 95 % confidence interval of the mean difference
+(Student's t) with the margin: `holds` if all of the interval agrees with the claim, `fails` if none of it does, `not
+decided` otherwise and whenever there are fewer than two seeds; `not run` if the study lacks one of the two sides.
 """
 
 import json
@@ -25,7 +25,7 @@ from pipeline.study import Study
 
 
 class Side(Section):
-    """A measured quantity: a metric of a method, over all of the data or a `subset`, for an explainer's maps or none."""
+    """A measured quantity: a metric of a method, on all of the data or a `subset`, of an explainer's maps or none."""
 
     method: str
     metric: str

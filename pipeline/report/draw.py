@@ -1,6 +1,7 @@
 """The stage that draws one figure of a study as SVG."""
 
 import io
+import re
 from collections.abc import Callable
 
 import matplotlib
@@ -42,6 +43,9 @@ def run(*, draw: Callable[[Results], Figure], study: Study, output: str) -> None
     with matplotlib.rc_context(STYLE):
         draw(Results(study)).savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    # Matplotlib gives equal pictures, such as two colour bars, equal identifiers, which nothing refers to.
+    svg = re.sub(r' id="image[0-9a-f]+"', "", svg)
     with replacing(output) as part:
-        part.write_text(svg[svg.index("<svg") :].replace(INK, "currentColor"), encoding="utf-8")
+        part.write_text(svg, encoding="utf-8")
     print(output, flush=True)

@@ -1,7 +1,7 @@
 """The stage that writes a page: claims, figures, numbers, settings and costs of one or more studies.
 
-The page is one file: styles, figures and data are inside, nothing is loaded from anywhere. Layout in page.html.j2, looks
-in page.css.
+The page is one file: styles, figures and data are inside, nothing is loaded from anywhere. Layout in page.html.j2,
+looks in page.css.
 """
 
 import ast
@@ -70,14 +70,19 @@ def claims(study: Study) -> list[dict]:
         rows.append(
             row
             | {
-                "ours": f"{claim.left.method} {number(row['left'], metric)}",
-                "against": f"{right.method} {number(row['right'], metric)}" if isinstance(right, Side) else f"{right:g}",
+                "ours": side_text(claim.left, row["left"]),
+                "against": side_text(right, row["right"]) if isinstance(right, Side) else f"{right:g}",
                 "difference": interval(row["value"], row["low"], row["high"], metric),
                 "test": f"{row['relation']} {number(row['margin'], metric)}",
                 "metric": METRICS[metric].title,
             }
         )
     return rows
+
+
+def side_text(side: Side, value: float | None) -> str:
+    """ "method symbol value" of one side of a claim."""
+    return f"{side.method} {METRICS[side.metric].symbol} {number(value, side.metric)}"
 
 
 def figure(study: Study, name: str) -> dict:
@@ -153,7 +158,7 @@ def number(value: float | None, metric: str) -> str:
     """A value in its metric's unit: shares called "%" are shown times 100."""
     if value is None or math.isnan(value):
         return "–"
-    return f"{100 * value:.2f} %" if METRICS[metric].unit == "%" else f"{value:.4g}"
+    return f"{100 * value:.2f} %" if METRICS[metric].unit == "%" else f"{value:.3g}"
 
 
 def interval(mean: float | None, low: float | None, high: float | None, metric: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from pipeline.errors import UserError, unknown
 from pipeline.registry import TABLES
@@ -45,7 +45,7 @@ class Settings(Section):
     """Defaults of every gradient-trained method; a method's own block wins."""
     datasets: dict[Name, AnyDataset]
     methods: dict[Name, AnyMethod]
-    explainers: dict[Name, AnyExplainer] = {}
+    explainers: dict[Name, AnyExplainer] = Field(default_factory=dict)
     evaluations: dict[Name, AnyEvaluation]
     studies: dict[Name, Study]
 
@@ -58,10 +58,10 @@ class Settings(Section):
             _check(f"{place}.methods", "method", evaluation.methods or (), self.methods)
             _check(f"{place}.explainers", "explainer", evaluation.explainers, self.explainers)
             if evaluation.needs_explainers and not evaluation.explainers:
-                raise UserError(f"params.yaml: {place}.explainers: is empty; name at least one of {', '.join(self.explainers)}")
+                raise UserError(f"params.yaml: {place}.explainers: name at least one of {', '.join(self.explainers)}")
         for name, study in self.studies.items():
             if name in RESERVED:
-                raise UserError(f"params.yaml: studies.{name}: '{name}' is the name of a phase; give the study another name")
+                raise UserError(f"params.yaml: studies.{name}: is the name of a phase; give the study another name")
             for section in NOUNS:
                 _check(f"studies.{name}.{section}", section[:-1], getattr(study, section), getattr(self, section))
             _check(f"studies.{name}.figures", "figure", study.figures, TABLES["figure"])
@@ -90,7 +90,7 @@ def validate(raw: dict) -> Settings:
     raw = json.loads(json.dumps(raw))
     for section in SECTIONS:
         _must_be_block(section, raw.setdefault(section, {}))
-    for section in NOUNS + ("studies",):
+    for section in (*NOUNS, "studies"):
         for name, block in raw[section].items():
             _must_be_block(f"{section}.{name}", block)
     users = [*raw["studies"].values(), *raw["evaluations"].values()]
@@ -121,11 +121,24 @@ def overlay(below: dict, above: dict) -> dict:
 
 
 def json_schema() -> dict:
-    """JSON schema of params.yaml, from which editors complete and check."""
-    schema = Settings.model_json_schema(by_alias=True)
-    # Overlays hold a part of the keys only, and a block may carry a grid, which is expanded before validation.
-    schema.pop("required", None)
+    """JSON schema of params.yaml and its overlays, from which editors complete and check.
+
+    An overlay holds a part of the keys only, so nothing is required and a block without `from` may be of any kind.
+    """
+    schema = _for_overlays(Settings.model_json_schema(by_alias=True))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Clearbox params.yaml", **schema}
+
+
+def _for_overlays(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_for_overlays(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    renamed = {"anyOf" if key == "oneOf" else key: _for_overlays(value) for key, value in schema.items()}
+    loose = {key: value for key, value in renamed.items() if key not in ("required", "discriminator")}
+    if "from" in loose.get("properties", {}):
+        loose["properties"]["grid"] = {"type": "object", "description": "Keys with lists of values: one instance each."}
+    return loose
 
 
 def _read(file: Path) -> dict:

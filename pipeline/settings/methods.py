@@ -8,7 +8,7 @@ from pipeline.settings.base import Name, Section
 
 
 class ResnetCifar(Section):
-    """Residual network for small images (He et al. 2016, section 4.2); 6·blocks + 2 layers, so blocks 3 is ResNet-20."""
+    """Residual network for small images (He et al. 2016, section 4.2) of 6·blocks + 2 layers: blocks 3 is ResNet-20."""
 
     kind: Literal["resnet_cifar"] = Field("resnet_cifar", alias="from")
     blocks: PositiveInt = 3
@@ -71,13 +71,13 @@ class Csg(Method, Training):
     lambda1: NonNegativeFloat = 1.0
     """Weight of the cross-entropy on the CSG path."""
     lambda2: NonNegativeFloat = 1e-3
-    """Weight of the sparsity penalty. Short runs need more: 10 · learning rate · lambda2 · CSG steps at full rate ≥ 2."""
+    """Weight of the sparsity penalty; short runs need 10 · learning rate · lambda2 · CSG steps at full rate ≥ 2."""
     density_bound: Annotated[float, Field(gt=0, le=1)] = 0.1
     """g / (C·K): the L1-density of the gates above which the penalty acts; at least 1 / C."""
     penalty: Literal["identity", "square", "smooth_l1"] = "identity"
     """Outer function of the penalty on the excess over g."""
     projection: Literal["normalise", "euclid"] = "normalise"
-    """How gates return to the allowed set after a step: divide each column by its maximum, or take the nearest point."""
+    """How gates return to the allowed set after a step: each column over its maximum, or the nearest point."""
     gate_init: Annotated[float, Field(gt=0, le=1)] = 0.5
     """First value of every gate."""
     share_filters: bool = False

@@ -17,7 +17,7 @@ class Run(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU where there is one."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of the forward pass; auto takes bf16 (with channels_last) where the machine has instructions for it."""
+    """Arithmetic of the forward pass; auto takes bf16 and channels_last where the machine has instructions."""
     threads: PositiveInt = 1
     """CPU threads of one training; for small networks two jobs of one thread beat one job of two."""
     gpu: NonNegativeInt = 0

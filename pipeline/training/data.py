@@ -46,7 +46,7 @@ def augment(
     """Randomly crop, mirror and move each image of a batch, B×C×H×W, by one gather.
 
     `crop_padding` pads with zeros on each side and crops back to H×W; `flip` mirrors left and right with probability
-    one half; `shift` moves by up to that many pixels along each axis, around the edge. Returns the same shape and dtype.
+    one half; `shift` moves by up to that many pixels along each axis, around the edge. Keeps shape and dtype.
     """
     count, _, height, width = pixels.shape
     if not (crop_padding or flip or shift):

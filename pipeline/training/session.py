@@ -102,4 +102,5 @@ class Session:
 
     def history(self) -> pa.Table:
         """All records as a table with the schema `HISTORY`."""
-        return pa.Table.from_pylist([dict(zip(HISTORY.names, row, strict=True)) for row in self._history], schema=HISTORY)
+        rows = [dict(zip(HISTORY.names, row, strict=True)) for row in self._history]
+        return pa.Table.from_pylist(rows, schema=HISTORY)

@@ -75,8 +75,13 @@ def test_stage_writes_limited_splits_with_notes(tmp_path, capsys):
     notes = table_notes(test)
     assert (notes["dataset"], notes["code"], notes["augment"]["shift"]) == ("few", "c0de", 2)
     assert notes["settings"] == json.loads(json.dumps(limited.slice()))
+    limits = ["limited to the first 20 of 1297 train images", "limited to the first 7 of 500 test images"]
+    # Both tables tell about both splits.
+    assert all(table_notes(read_table(path, DATASET))["notices"] == limits for path in outputs.values())
     assert capsys.readouterr().out.splitlines() == [
-        f"{outputs['train']}: 20 images", f"{outputs['test']}: 7 images",
+        *(f"notice: {limit}" for limit in limits),
+        f"{outputs['train']}: 20 images",
+        f"{outputs['test']}: 7 images",
     ]
 
 

@@ -51,8 +51,7 @@ def test_tables_of_a_subset(tmp_path):
     assert tables["test"]["sample_id"].to_pylist() == ["test-00000"]
     assert tables["train"]["label"].to_pylist() == [0, 9, 2, 2]
     assert np.array_equal(decode("train", tables["train"]["image"])[..., 0], values)
-    # Both tables tell about both splits.
-    assert all(len(table_notes(table)["notices"]) == 4 for table in tables.values())
+    assert all(len(table_notes(table)["notices"]) == 2 for table in tables.values())
     assert table_notes(tables["test"])["mean"] == [0.286]
 
 

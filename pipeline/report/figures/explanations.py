@@ -31,7 +31,8 @@ def draw(results: Results) -> Figure:
             axes.imshow(image, cmap="gray", vmin=0, vmax=255)
         _name(row[0], dataset)
         for method, explainer in lines:
-            _maps(next(rows), layout.explanation(study.root, dataset, method, explainer, SEED), f"{method}\n{explainer}")
+            path = layout.explanation(study.root, dataset, method, explainer, SEED)
+            _maps(next(rows), path, f"{method}\n{explainer}")
     return figure
 
 

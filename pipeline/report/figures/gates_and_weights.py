@@ -1,7 +1,7 @@
-"""Gate matrix and classifier weights as heat maps, filters in gate order, of seed 0 (csg.md F2, main Fig 4).
+"""Heat maps, of seed 0, of the gates G, the classifier weights W beside them, G∘W, and W of each method without gates.
 
-The order of the filters is that of the class with the largest gate, the same in all panels of a row. Panels: the gates G,
-the classifier weights W of the method with gates, G∘W, and W of each method without gates.
+Filters stand in gate order, that of the class with the largest gate, the same in all panels of a row (csg.md F2, main
+Fig 4).
 """
 
 import matplotlib.pyplot as plt

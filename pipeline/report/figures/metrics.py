@@ -19,7 +19,7 @@ def draw(results: Results) -> Figure:
         chosen = results.overall[(results.overall["dataset"] == dataset) & (results.overall["metric"] == metric)]
         methods = [method for method in results.study.methods if method in set(chosen["method"])]
         for place, method in enumerate(methods):
-            values = chosen[chosen["method"] == method]["value"]
+            values = chosen[chosen["method"] == method]["value"] * (100 if METRICS[metric].unit == "%" else 1)
             mean, low, high = mean_and_interval(values)
             colour = f"C{results.study.methods.index(method)}"
             axes.plot([place] * len(values), values, ".", color=colour, alpha=0.5)

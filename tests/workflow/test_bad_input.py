@@ -1,0 +1,115 @@
+"""Bad input of any kind: one clear line, exit code 2, no traceback, nothing half-written."""
+
+import gzip
+import shutil
+import struct
+from pathlib import Path
+
+import pytest
+
+SMOKE = ("--configfile", "scales/smoke.yaml")
+
+
+@pytest.fixture
+def trained(finished, project) -> Path:
+    """The copy with the smoke scale's artifacts, to be damaged."""
+    shutil.copytree(finished / "artifacts", project / "artifacts")
+    return project
+
+
+def refused(run, *words: str) -> str:
+    """The one line of a run that must be refused, besides what Snakemake says before it reads the Snakefile."""
+    done = run(*words, code=2)
+    preamble = ("Using workflow specific profile", "Config file params.yaml is extended")
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith(preamble)]
+    assert len(lines) == 1 and lines[0].startswith("clearbox: "), lines
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("methods={csg: {lamda2: 1}}", "methods.csg.lamda2: unknown key; did you mean 'lambda2'?"),
+        ("studies={csg: {seeds: 0}}", "studies.csg.seeds: input should be greater than 0"),
+        ("studies={csg: {datasets: [digit]}}", "unknown dataset 'digit'; did you mean 'digits'?"),
+        ("datasets={digits: {from: digts}}", "datasets.digits.from: unknown name 'digts'; did you mean 'digits'?"),
+    ],
+)
+def test_settings_are_checked_while_the_snakefile_is_parsed(run, project, setting, message):
+    assert message in refused(run, "snakemake", "-n", "--config", setting)
+    assert not (project / "artifacts").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("prepare digit", "unknown dataset 'digit'; did you mean 'digits'?"),
+        ("train digits cgs 0", "unknown method 'cgs'; did you mean 'csg'?"),
+        ("train digits csg 0", "datasets/digits/train.parquet: no such file"),
+        ("evaluate accuracy digits csg 0", "models/digits/csg/0.safetensors: no such checkpoint"),
+        ("train digits csg 0 --code 0123456789abcdef", "the code changed after this job was planned"),
+        ("claims cgs", "unknown study 'cgs'; did you mean 'csg'?"),
+        ("report index", "no such"),
+        ("train digits csg 0 --configfile scales/smok.yaml", "scales/smok.yaml: no such file"),
+    ],
+)
+def test_stages_name_what_is_missing(run, project, words, message):
+    assert message in refused(run, "pipeline", *words.split())
+    assert not (project / "artifacts").exists()
+
+
+def test_truncated_table(run, trained):
+    table = trained / "artifacts/smoke/datasets/digits/train.parquet"
+    table.write_bytes(table.read_bytes()[:-100])
+    model = trained / "artifacts/smoke/models/digits/std/0.safetensors"
+    model.unlink()
+    assert "train.parquet: not a whole Parquet table" in refused(run, "pipeline", "train", "digits", "std", "0", *SMOKE)
+    assert not model.exists() and not list(model.parent.glob(".*"))
+
+
+def test_wrong_checkpoint(run, trained):
+    checkpoint = trained / "artifacts/smoke/models/digits/csg/0.safetensors"
+    checkpoint.write_bytes(b"\x80\x04cos\nsystem\n(S'touch owned'\ntR.")
+    line = refused(run, "pipeline", "evaluate", "accuracy", "digits", "csg", "0", *SMOKE)
+    assert "0.safetensors: not a whole safetensors file" in line
+    assert not (trained / "owned").exists()
+
+
+def test_checkpoint_without_gates(run, trained):
+    line = refused(run, "pipeline", "evaluate", "gate_density", "digits", "std", "0", *SMOKE)
+    assert "method 'std' has no gates" in line
+
+
+def test_damaged_idx_file(run, project):
+    folder = project / "raw" / "mnist"
+    folder.mkdir(parents=True)
+    for name in ("train", "t10k"):
+        images = struct.pack(">4B3I", 0, 0, 8, 3, 5, 28, 28) + bytes(100)
+        (folder / f"{name}-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
+        labels = struct.pack(">4BI", 0, 0, 8, 1, 5) + bytes(5)
+        (folder / f"{name}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+    assert "train-images-idx3-ubyte.gz: not a whole idx file" in refused(run, "pipeline", "prepare", "mnist")
+    assert not (project / "artifacts").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("training: {network: {channels: [4, 4, 8]}}", "10 classes are more than the 8 filters"),
+        ("methods: {csg: {density_bound: 0.05}}", "density_bound: 0.05 is below 1/10"),
+        ("training: {batch_size: 300}", "300 is more than the 256 training images"),
+    ],
+)
+def test_settings_that_do_not_fit_the_data(run, trained, setting, message):
+    (trained / "wrong.yaml").write_text(setting)
+    model = trained / "artifacts/smoke/models/digits/csg/0.safetensors"
+    before = model.read_bytes()
+    assert message in refused(run, "pipeline", "train", "digits", "csg", "0", *SMOKE, "wrong.yaml")
+    assert model.read_bytes() == before
+
+
+def test_a_failing_job_shows_its_line_and_leaves_nothing(run, project):
+    (project / "wrong.yaml").write_text("training: {network: {channels: [4, 4, 8]}}")
+    done = run("snakemake", "--cores", "1", "models", *SMOKE, "wrong.yaml", code=1)
+    assert "10 classes are more than the 8 filters" in done.stdout + done.stderr
+    assert not list((project / "artifacts/smoke/models/digits").glob("csg/*"))

@@ -1,0 +1,147 @@
+"""The workflow as its users run it, at smoke scale."""
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+SMOKE = ("--configfile", "scales/smoke.yaml")
+HEAVY = ("torch", "torchvision", "sklearn", "matplotlib", "pyarrow", "cv2")
+
+
+def planned(text: str) -> dict[str, int]:
+    """Jobs by rule from the table that `snakemake -n` prints."""
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
+
+
+def test_parsing_imports_nothing_heavy(project):
+    code = (
+        "import sys\n"
+        "from snakemake.cli import main\n"
+        "try:\n    main(['-n', '--quiet'])\nexcept SystemExit as stop:\n    assert not stop.code, stop.code\n"
+        f"heavy = [name for name in {HEAVY} if name in sys.modules]\n"
+        "assert 'pipeline.workflow' in sys.modules\n"
+        "sys.exit(' '.join(heavy) or 0)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(project)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=project, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-300:]
+
+
+@pytest.mark.parametrize(
+    ("target", "rules"),
+    [
+        ("datasets", {"prepare"}),
+        ("models", {"prepare", "train"}),
+        ("explanations", {"prepare", "train", "explain"}),
+        ("evaluations", {"prepare", "train", "explain", "evaluate"}),
+        ("report", {"prepare", "train", "explain", "evaluate", "claims", "figure", "page"}),
+        ("csg", {"prepare", "train", "explain", "evaluate", "claims", "figure", "page"}),
+        ("all", {"prepare", "train", "explain", "evaluate", "claims", "figure", "page"}),
+    ],
+)
+def test_every_target_plans_its_phase(run, target, rules):
+    jobs = planned(run("snakemake", "-n", target, *SMOKE).stdout)
+    assert set(jobs) - {target, "total"} == rules
+
+
+def test_a_base_is_trained_first(run, project):
+    (project / "tuned.yaml").write_text("methods: {tuned: {from: csg, base: std}}\nstudies: {csg: {methods: [tuned]}}")
+    jobs = planned(run("snakemake", "-n", "models", *SMOKE, "tuned.yaml").stdout)
+    # Two seeds of the method, and of the one it starts from, which the study itself does not name.
+    assert jobs["train"] == 4
+
+
+def test_finished_run_ends_in_a_report(finished):
+    page = (finished / "artifacts/smoke/report/index.html").read_text()
+    claims = pd.read_parquet(finished / "artifacts/smoke/report/csg.claims.parquet")
+    assert set(claims["verdict"]) <= {"holds", "fails", "not decided"} and (claims["seeds"] == 2).all()
+    for claim in claims["statement"]:
+        assert claim in page
+    assert page.count("<svg") == 4 and "pipeline/report/figures/gates_and_weights.py" in page
+    assert "models/digits/csg/1" in page, "cost of each job"
+    assert "limited to the first 256 of 1297 train images" in page, "notices"
+
+
+def test_page_loads_nothing(finished):
+    page = (finished / "artifacts/smoke/report/index.html").read_text()
+    page = re.sub(r"xmlns(:\w+)?=\"[^\"]*\"|<metadata>.*?</metadata>", "", page, flags=re.DOTALL)
+    references = re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?([^\"')\s>]+)", page)
+    assert references and all(item.startswith(("#", "data:")) for item in references), set(references)
+    assert "<script" not in page and "@import" not in page and "<link" not in page
+    identifiers = re.findall(r"\bid=\"([^\"]+)\"", page)
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_second_run_does_nothing(finished):
+    from conftest import run_in
+
+    done = run_in(finished)("snakemake", "--cores", "2", *SMOKE)
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("methods={csg: {lambda2: 0.5}}", {"train": 2, "explain": 2, "evaluate": 8}),
+        ("evaluations={mutual_information: {neighbours: 4}}", {"evaluate": 4}),
+        ("explainers={input_gradient: {target: prediction}}", {"explain": 4, "evaluate": 4}),
+        ("run={threads: 2}", {}),
+        ("methods={unused: {from: std}}", {}),
+        ("studies={csg: {seeds: 3}}", {"train": 2, "explain": 2, "evaluate": 7}),
+    ],
+)
+def test_a_changed_setting_reruns_what_follows_from_it(finished, setting, expected):
+    from conftest import run_in
+
+    jobs = planned(run_in(finished)("snakemake", "-n", *SMOKE, "--config", setting).stdout)
+    # Jobs of the report follow whatever came before them.
+    assert {rule: jobs[rule] for rule in ("prepare", "train", "explain", "evaluate") if rule in jobs} == expected
+    assert bool(jobs) == bool(expected)
+
+
+def test_snakemake_report_has_categories(finished, tmp_path):
+    from conftest import run_in
+
+    run_in(finished)("snakemake", "--report", str(tmp_path / "report.zip"), *SMOKE)
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        names = {Path(name).name for name in archive.namelist()}
+        overview = archive.read("report/report.html").decode()
+    assert {"index.html", "metrics.svg", "training_curves.svg", "gates_and_weights.svg", "explanations.svg"} <= names
+    assert "training_curves" in overview and "Figures" in overview and "self-contained page" in overview
+
+
+def test_lint_finds_nothing(run):
+    assert "in a good condition" in run("snakemake", "--lint").stderr
+
+
+def test_works_from_an_environment_that_is_not_activated(project):
+    environment = {"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(project)}
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "datasets", *SMOKE]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (project / "artifacts/smoke/datasets/digits/test.parquet").is_file()
+
+
+def test_stages_run_by_hand_without_snakemake(project, tmp_path_factory):
+    fence = tmp_path_factory.mktemp("fence")
+    (fence / "snakemake.py").write_text("raise ImportError('snakemake is not installed')")
+    environment = os.environ | {"PYTHONPATH": f"{fence}:{project}"}
+    stages = (
+        "prepare digits",
+        "train digits std 0",
+        "train digits csg 0",
+        "explain digits csg input_gradient 0",
+        "evaluate accuracy digits csg 0",
+        "evaluate sparsity digits csg 0",
+    )
+    for stage in stages:
+        command = [sys.executable, "-m", "pipeline", *stage.split(), *SMOKE]
+        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert (project / "artifacts/smoke/evaluations/accuracy/digits/csg/0.parquet").is_file()
