@@ -3,11 +3,12 @@
 import shlex
 import sys
 
-from pipeline import layout
+from pipeline import driver, layout
 from pipeline.workflow import INDEX, claims_code, page_code, plan_or_exit
 
 configfile: "params.yaml"
 
+attending = driver.attend()
 plan = plan_or_exit(config)
 ROOT = plan.root
 RUN = plan.settings.run

@@ -76,6 +76,8 @@ def train(args: argparse.Namespace) -> None:
         base=base,
         model=args.model or layout.model(_root(args), *place),
         history=args.history or layout.history(_root(args), *place),
+        state=args.state or layout.state(_root(args), *place),
+        save_seconds=_settings(args).run.save_seconds if args.save_seconds is None else args.save_seconds,
         device=args.device or _settings(args).run.device,
         precision=args.precision or _settings(args).run.precision,
         threads=args.threads or _settings(args).run.threads,
@@ -242,9 +244,10 @@ def _parser() -> argparse.ArgumentParser:
     paths = {**path, "nargs": "*"}
     optional = {**path, "nargs": "?"}
     add(prepare, "raw files of a dataset to Parquet", "dataset", output=paths, raw_dir=path, **job)
+    seconds = {"type": float, "metavar": "S", "help": "save the state so often (default: run.save_seconds)"}
     precision = {"choices": ["auto", "fp32", "bf16"], "help": "default: run.precision"}
     add(train, "train one network", "dataset", "method", seed=True, data=path, base=optional, model=path,
-        history=path,
+        history=path, state=path, save_seconds=seconds,
         precision=precision, **machine, **job)
     add(explain, "attribution maps of one network", "dataset", "method", "explainer", seed=True, model=path, data=path,
         output=path, **machine, **job)

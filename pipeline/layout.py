@@ -19,6 +19,11 @@ def history(root: str, dataset: str, method: str, seed: int | str) -> str:
     return f"{root}/models/{dataset}/{method}/{seed}.history.parquet"
 
 
+def state(root: str, dataset: str, method: str, seed: int | str) -> str:
+    """Folder of an unfinished training's state; not an output, and gone once the training succeeds."""
+    return f"{root}/state/{dataset}/{method}/{seed}"
+
+
 def explanation(root: str, dataset: str, method: str, explainer: str, seed: int | str) -> str:
     return f"{root}/explanations/{dataset}/{method}/{explainer}/{seed}.parquet"
 

@@ -11,6 +11,7 @@ rule train:
         settings=plan.slice("method"),
         code=plan.train_code,
         precision=RUN.precision,
+        state=layout.state(ROOT, "{dataset}", "{method}", "{seed}"),
     log:
         layout.log(ROOT, "models/{dataset}/{method}/{seed}"),
     benchmark:
@@ -23,8 +24,10 @@ rule train:
         runtime=720,
         gpu=RUN.gpu,
         device=RUN.device,
+        save_seconds=RUN.save_seconds,
     shell:
         "python -m pipeline train {wildcards.dataset} {wildcards.method} {wildcards.seed}"
         " --settings {params.settings:q} --code {params.code} --precision {params.precision}"
         " --data {input.data:q} --base {input.base:q} --model {output.model:q} --history {output.history:q}"
+        " --state {params.state:q} --save-seconds {resources.save_seconds}"
         " --device {resources.device} --threads {threads} > {log:q} 2>&1"

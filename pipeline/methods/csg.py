@@ -32,11 +32,12 @@ def fit(session: Session, settings: "Csg") -> dict[str, Tensor]:
     """Train `session.network` with gates; returns {"gates": C×K}."""
     network = session.network
     classes, filters = network.head.weight.shape
-    check_interval(classes, filters, settings)
+    check_interval(classes, filters, settings, session.name)
     bound = settings.density_bound * classes * filters
     gates = nn.Parameter(torch.full((classes, filters), settings.gate_init, device=session.compute.device))
     groups = [{"params": network.parameters()}, {"params": [gates], "weight_decay": 0.0}]
     optimiser = sgd(groups, settings.optimiser)
+    session.track(gates=gates)
     warn_if_too_short(session, settings)
 
     for epoch in session.epochs(settings, optimiser):
@@ -95,16 +96,16 @@ def l1_density(gates: Tensor) -> Tensor:
     return gates.abs().mean()
 
 
-def check_interval(classes: int, filters: int, settings: "Csg") -> None:
-    """Refuse settings under which the gates cannot do what they are for."""
+def check_interval(classes: int, filters: int, settings: "Csg", name: str) -> None:
+    """Refuse settings of the method instance `name` under which the gates cannot do what they are for."""
     if classes > filters and not settings.share_filters:
         raise UserError(
-            f"methods.<csg>.network.channels: {classes} classes are more than the {filters} filters of the last stage, "
-            f"too few for one each; raise the last number or set share_filters: true"
+            f"methods.{name}.network.channels: {classes} classes are more than the {filters} filters of the last "
+            f"stage, too few for one each; raise the last number or set share_filters: true"
         )
     if settings.density_bound * classes < 1 - 1e-9:
         raise UserError(
-            f"methods.<csg>.density_bound: {settings.density_bound} is below 1/{classes}, the least density that "
+            f"methods.{name}.density_bound: {settings.density_bound} is below 1/{classes}, the least density that "
             f"{classes} classes allow; raise it to {1 / classes:.4g} or more"
         )
 

@@ -20,6 +20,8 @@ class Run(Section):
     """Arithmetic of the forward pass; auto takes bf16 and channels_last where the machine has instructions."""
     threads: PositiveInt = 1
     """CPU threads of one training; for small networks two jobs of one thread beat one job of two."""
+    save_seconds: NonNegativeInt = 60
+    """How often an unfinished training saves its state; a killed job that is run again goes on from there."""
     gpu: NonNegativeInt = 0
     """GPUs that a training asks its scheduler for."""
 

@@ -23,6 +23,16 @@ class Compute:
     def autocast(self) -> AbstractContextManager:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
+    def generator_states(self) -> list[torch.Tensor]:
+        """States of torch's global generators, on the CPU: the processor's and, on a GPU, the device's."""
+        devices = [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else []
+        return [torch.get_rng_state(), *devices]
+
+    def set_generator_states(self, states: list[torch.Tensor]) -> None:
+        torch.set_rng_state(states[0].cpu())
+        for state in states[1:]:
+            torch.cuda.set_rng_state(state.cpu(), self.device)
+
 
 def choose(device: str, precision: str, threads: int) -> Compute:
     """`device` auto, cpu or cuda; `precision` auto, fp32 or bf16. Sets torch's threads and deterministic kernels."""

@@ -1,5 +1,7 @@
 """The stage between files and a method: images in, checkpoint and history out."""
 
+import hashlib
+import json
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ from pipeline.errors import UserError
 from pipeline.machine import machine, versions
 from pipeline.training.compute import choose
 from pipeline.training.data import Images
+from pipeline.training.resume import Resume
 from pipeline.training.session import Session
 from pipeline.training.streams import seeded
 
@@ -32,6 +35,8 @@ def run(
     base: str | None,
     model: str,
     history: str,
+    state: str,
+    save_seconds: float,
     device: str,
     precision: str,
     threads: int,
@@ -39,7 +44,8 @@ def run(
 ) -> None:
     """Train one network: `fit` on the images of `data`, from random weights or those of the checkpoint `base`.
 
-    Writes the checkpoint `model` (tensors `network.*` and those of the method) and the table `history`.
+    Writes the checkpoint `model` (tensors `network.*` and those of the method) and the table `history`. Until then the
+    folder `state` holds what is needed to go on, saved every `save_seconds`.
     """
     start = time.perf_counter()
     compute = choose(device, precision, threads)
@@ -49,8 +55,11 @@ def run(
         network = build(settings.network, classes=images.classes, **shape)
     if base:
         start_from(network, base)
-    session = Session(network, images, compute, seed)
-    tensors = fit(session, settings)
+    inputs = [digest_of(path) for path in (data, base) if path]
+    key = digest(code, settings.slice(), inputs, seed, compute.device.type, compute.precision, threads)
+    with Resume(state, key, save_seconds) as resume:
+        session = Session(network, images, compute, seed, method, resume)
+        tensors = fit(session, settings)
     weights = {f"network.{name}": tensor for name, tensor in session.network.state_dict().items()}
     header = {
         "dataset": dataset,
@@ -74,7 +83,19 @@ def run(
         print(f"notice: {notice}", flush=True)
     write_table(history, session.history(), HISTORY)
     save_checkpoint(model, weights | tensors, header)
+    resume.clear()
     print(f"{model}: {dataset}, {method}, seed {seed}, {header['wall_seconds']:.0f} s", flush=True)
+
+
+def digest(*parts: object) -> str:
+    """Sixteen hexadecimal digits of plain values."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def digest_of(path: str) -> str:
+    """The same of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def start_from(network: nn.Module, path: str) -> None:

@@ -8,9 +8,9 @@ from typing import TextIO
 class Progress:
     """Counts steps and says epoch, loss, accuracy, images/s and time left."""
 
-    def __init__(self, epochs: int, steps: int, first_step: int = 0, out: TextIO = sys.stderr) -> None:
-        self.epochs, self.steps, self.out = epochs, steps, out
-        self.live = out.isatty()
+    def __init__(self, epochs: int, steps: int, first_step: int = 0, out: TextIO | None = None) -> None:
+        self.epochs, self.steps, self.out = epochs, steps, out or sys.stderr
+        self.live = self.out.isatty()
         self.done = self.first = first_step
         self.images = 0
         self.start = self.shown = time.perf_counter()

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 def learning_rate(schedule: "Steps", start: float, epoch: int, epochs: int) -> float:
     """Rate during 0-based `epoch` of `epochs`: `start` × factor for each milestone that lies behind."""
-    passed = sum(epoch >= milestone * epochs for milestone in schedule.milestones)
+    # Rounded, since 0.55 · 200 is a little more than 110 in floating point.
+    passed = sum(epoch >= round(milestone * epochs, 6) for milestone in schedule.milestones)
     return start * schedule.factor**passed
 
 

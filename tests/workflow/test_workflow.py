@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import run_in
 
 SMOKE = ("--configfile", "scales/smoke.yaml")
 HEAVY = ("torch", "torchvision", "sklearn", "matplotlib", "pyarrow", "cv2")
@@ -78,36 +79,7 @@ def test_page_loads_nothing(finished):
     assert len(identifiers) == len(set(identifiers))
 
 
-def test_second_run_does_nothing(finished):
-    from conftest import run_in
-
-    done = run_in(finished)("snakemake", "--cores", "2", *SMOKE)
-    assert "Nothing to be done" in done.stdout + done.stderr
-
-
-@pytest.mark.parametrize(
-    ("setting", "expected"),
-    [
-        ("methods={csg: {lambda2: 0.5}}", {"train": 2, "explain": 2, "evaluate": 8}),
-        ("evaluations={mutual_information: {neighbours: 4}}", {"evaluate": 4}),
-        ("explainers={input_gradient: {target: prediction}}", {"explain": 4, "evaluate": 4}),
-        ("run={threads: 2}", {}),
-        ("methods={unused: {from: std}}", {}),
-        ("studies={csg: {seeds: 3}}", {"train": 2, "explain": 2, "evaluate": 7}),
-    ],
-)
-def test_a_changed_setting_reruns_what_follows_from_it(finished, setting, expected):
-    from conftest import run_in
-
-    jobs = planned(run_in(finished)("snakemake", "-n", *SMOKE, "--config", setting).stdout)
-    # Jobs of the report follow whatever came before them.
-    assert {rule: jobs[rule] for rule in ("prepare", "train", "explain", "evaluate") if rule in jobs} == expected
-    assert bool(jobs) == bool(expected)
-
-
 def test_snakemake_report_has_categories(finished, tmp_path):
-    from conftest import run_in
-
     run_in(finished)("snakemake", "--report", str(tmp_path / "report.zip"), *SMOKE)
     with zipfile.ZipFile(tmp_path / "report.zip") as archive:
         names = {Path(name).name for name in archive.namelist()}

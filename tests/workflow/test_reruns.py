@@ -1,0 +1,113 @@
+"""What runs again after a change: exactly what the change can affect."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import run_in
+
+SMOKE = ("--configfile", "scales/smoke.yaml")
+PHASES = ("prepare", "train", "explain", "evaluate")
+
+
+@pytest.fixture
+def done(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished project with Snakemake's own notes, to be edited."""
+    return Path(shutil.copytree(finished, tmp_path / "done", symlinks=True))
+
+
+def planned(project: Path, *options: str) -> dict[str, int]:
+    """Jobs that would run, by rule."""
+    table = run_in(project)("snakemake", "-n", *SMOKE, *options).stdout
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+
+def phases(jobs: dict[str, int]) -> dict[str, int]:
+    """Without the jobs of the report, which follow whatever came before them."""
+    return {rule: count for rule, count in jobs.items() if rule in PHASES}
+
+
+def edit(project: Path, file: str, old: str, new: str) -> None:
+    path = project / file
+    text = path.read_text()
+    assert text.count(old) == 1, f"{file}: {old!r} stands there {text.count(old)} times"
+    path.write_text(text.replace(old, new))
+
+
+def test_a_second_run_does_nothing(done):
+    ran = run_in(done)("snakemake", "--cores", "2", *SMOKE)
+    assert "Nothing to be done" in ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("methods={csg: {lambda2: 0.5}}", {"train": 2, "explain": 2, "evaluate": 8}),
+        ("datasets={digits: {noise: 0.4}}", {"prepare": 1, "train": 4, "explain": 4, "evaluate": 14}),
+        ("evaluations={mutual_information: {neighbours: 4}}", {"evaluate": 4}),
+        ("explainers={input_gradient: {target: prediction}}", {"explain": 4, "evaluate": 4}),
+        ("studies={csg: {seeds: 3}}", {"train": 2, "explain": 2, "evaluate": 7}),
+        ("run={precision: bf16}", {"train": 4, "explain": 4, "evaluate": 14}),
+    ],
+)
+def test_a_changed_setting_reruns_what_follows_from_it(finished, setting, expected):
+    assert phases(planned(finished, "--config", setting)) == expected
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["run={threads: 2}", "run={save_seconds: 5}", "run={device: cpu}", "methods={unused: {from: std, epochs: 1}}"],
+)
+def test_a_setting_that_changes_no_result_reruns_nothing(finished, setting):
+    assert planned(finished, "--config", setting) == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        # A method, an evaluation, an explainer, a metric below an evaluation, training below everything trained.
+        ("pipeline/methods/csg.py", "gates.abs().mean()", "gates.mean()", {"train": 2, "explain": 2, "evaluate": 8}),
+        ("pipeline/evaluations/accuracy.py", "hits.mean()", "hits.median()", {"evaluate": 4}),
+        ("pipeline/metrics/sparsity.py", "2 * ranks - n - 1", "2 * ranks - n", {"evaluate": 4}),
+        ("pipeline/explainers/input_gradient.py", ".sum(1)", ".mean(1)", {"explain": 4, "evaluate": 4}),
+        ("pipeline/training/schedule.py", "nesterov=settings.nesterov", "nesterov=False",
+         {"train": 4, "explain": 4, "evaluate": 14}),
+        ("pipeline/datasets/digits.py", "NOISE_SEED = 1", "NOISE_SEED = 2",
+         {"prepare": 1, "train": 4, "explain": 4, "evaluate": 14}),
+    ],
+)  # fmt: skip
+def test_edited_code_reruns_what_runs_it(done, file, old, new, expected):
+    edit(done, file, old, new)
+    assert phases(planned(done)) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("pipeline/methods/csg.py", "    network = session.network\n", "    # Why.\n\n    network = session.network\n"),
+        ("pipeline/methods/csg.py", "(appendix A).\"\"\"", "(appendix A), said anew.\"\"\""),
+        ("pipeline/methods/csg.py", "classes, filters = network.head", "(classes, filters) = (network.head"),
+        ("pipeline/registry.py", '        "csg": "pipeline.methods.csg:fit",\n',
+         '        "csg": "pipeline.methods.csg:fit",\n        "more": "pipeline.methods.std:fit",\n'),
+        ("pipeline/settings/run.py", "threads: PositiveInt = 1", "threads: PositiveInt = 2"),
+        ("studies/csg/README.md", "# CSG", "# The CSG"),
+    ],
+)  # fmt: skip
+def test_an_edit_that_changes_no_behaviour_reruns_nothing(done, file, old, new):
+    edit(done, file, old, new)
+    if new.startswith("(classes"):
+        edit(done, file, "network.head.weight.shape", "network.head.weight.shape)")
+    assert planned(done) == {}
+
+
+def test_an_edited_claim_judges_again_and_trains_nothing(done):
+    edit(done, "studies/csg/claims.yaml", "margin: -0.04", "margin: -0.05")
+    jobs = planned(done)
+    assert jobs["claims"] == 1 and jobs["page"] == 1 and not phases(jobs) and "figure" not in jobs
+
+
+def test_modification_times_alone_rerun_nothing(done):
+    for path in (done / "artifacts").rglob("*"):
+        path.touch()
+    assert planned(done) == {}

@@ -1,0 +1,111 @@
+"""A training that is killed at any moment and started again ends in the same bytes as an undisturbed one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from subprocess import PIPE
+
+import pytest
+import torch
+from conftest import copy_project, run_in
+
+from pipeline.checkpoints import load_checkpoint
+
+SMOKE = ("--configfile", "scales/smoke.yaml")
+TIMEOUT = 60
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """A project whose smoke training of six epochs of four steps, on both paths of CSG, ran in one go."""
+    project = copy_project(tmp_path_factory.mktemp("undisturbed"))
+    (project / "long.yaml").write_text("training: {epochs: 6}")
+    (project / "endless.yaml").write_text("training: {epochs: 100000}")
+    run_in(project)("pipeline", "prepare", "digits", *SMOKE)
+    run_in(project)("pipeline", "train", "digits", "csg", "0", *SMOKE, "long.yaml")
+    return project
+
+
+def start(project: Path, *options: str, overlay: str = "long.yaml") -> subprocess.Popen:
+    words = ("train", "digits", "csg", "0", "--model", "again.safetensors", "--history", "again.parquet")
+    command = [sys.executable, "-m", "pipeline", *words, *SMOKE, overlay, *options]
+    environment = os.environ | {"PYTHONPATH": str(project)}
+    return subprocess.Popen(command, cwd=project, env=environment, stdout=PIPE, stderr=PIPE, text=True)
+
+
+def states(project: Path) -> list[Path]:
+    return list((project / "artifacts/smoke/state/digits/csg/0").glob("*.pt"))
+
+
+def kill_in(project: Path, epoch: int, step: int) -> None:
+    """Kill a training, which saves after every step, once its state has reached that epoch and step."""
+    training = start(project, "--save-seconds", "0")
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline and training.poll() is None:
+        found = [torch.load(path, weights_only=True) for path in states(project)]
+        if found and (found[0]["epoch"], found[0]["step"]) >= (epoch, step):
+            break
+    training.kill()
+    training.communicate()
+    assert training.returncode == -signal.SIGKILL, "the training ended before it could be killed"
+
+
+def assert_same(project: Path) -> None:
+    folder = project / "artifacts/smoke/models/digits/csg"
+    expected, _ = load_checkpoint(folder / "0.safetensors")
+    found, _ = load_checkpoint(project / "again.safetensors")
+    assert expected.keys() == found.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(tensor, found[name]), name
+    assert (folder / "0.history.parquet").read_bytes() == (project / "again.parquet").read_bytes()
+
+
+def test_killed_inside_epochs_of_both_paths(undisturbed):
+    kill_in(undisturbed, 2, 1)
+    kill_in(undisturbed, 4, 3)
+    done = start(undisturbed)
+    output, _ = done.communicate(timeout=TIMEOUT)
+    assert done.returncode == 0 and "going on in epoch 5" in output
+    assert_same(undisturbed)
+    assert states(undisturbed) == []
+
+
+def test_sigterm_saves_at_once_and_the_next_run_goes_on(undisturbed):
+    training = start(undisturbed, "--save-seconds", "3600", overlay="endless.yaml")
+    # The first line of progress says that the training is under way.
+    while "epoch" not in training.stderr.readline():
+        assert training.poll() is None
+    training.terminate()
+    training.communicate(timeout=TIMEOUT)
+    assert training.returncode == 128 + signal.SIGTERM
+    (state,) = states(undisturbed)
+    reached = torch.load(state, weights_only=True)
+    done = start(undisturbed, "--save-seconds", "0", overlay="endless.yaml")
+    while "epoch" not in (line := done.stderr.readline()):
+        assert done.poll() is None
+    done.kill()
+    done.communicate()
+    assert f"epoch {reached['epoch'] + 1}/" in line
+    state.unlink()
+
+
+def test_a_state_of_other_settings_is_not_picked_up(undisturbed):
+    kill_in(undisturbed, 1, 1)
+    (undisturbed / "other.yaml").write_text("training: {optimiser: {learning_rate: 0.05}}")
+    done = start(undisturbed, overlay="other.yaml")
+    output, _ = done.communicate(timeout=TIMEOUT)
+    assert done.returncode == 0 and "going on" not in output
+    assert states(undisturbed) == [], "success leaves no state, of whatever settings"
+
+
+def test_a_damaged_state_means_starting_anew(undisturbed):
+    kill_in(undisturbed, 1, 1)
+    (state,) = states(undisturbed)
+    state.write_bytes(state.read_bytes()[:100])
+    done = start(undisturbed)
+    output, _ = done.communicate(timeout=TIMEOUT)
+    assert done.returncode == 0 and "cannot be read" in output
+    assert_same(undisturbed)
