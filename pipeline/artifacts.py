@@ -52,7 +52,8 @@ METRICS = pa.schema(
     ]
 )
 
-#: Verdicts on a study's claims. `value` is left − right over seeds, `low`..`high` its confidence interval.
+#: Verdicts on a study's claims. `value` is the mean of left − right over seeds; `low`..`high` is its confidence
+#: interval for claims over the mean, and its range for claims over every seed.
 CLAIMS = pa.schema(
     [
         ("study", pa.string()),
@@ -66,6 +67,7 @@ CLAIMS = pa.schema(
         ("value", pa.float64()),
         ("low", pa.float64()),
         ("high", pa.float64()),
+        ("over", pa.string()),
         ("relation", pa.string()),
         ("margin", pa.float64()),
         ("seeds", pa.int64()),

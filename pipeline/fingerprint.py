@@ -34,7 +34,7 @@ def closure(modules: tuple[str, ...]) -> set[str]:
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in found or name.startswith(LEFT_OUT):
+        if name in found or any(name == left or name.startswith(f"{left}.") for left in LEFT_OUT):
             continue
         found.add(name)
         waiting.extend(_imports(name))
@@ -59,8 +59,16 @@ def _tree(name: str) -> ast.Module:
 
 @cache
 def _normalised(name: str) -> str:
-    """Source text without comments, docstrings and layout; the same under every supported Python version."""
-    return ast.unparse(_tree(name))
+    """The syntax tree as text: no comments, docstrings and layout, and the same under every Python version."""
+    return _text(_tree(name))
+
+
+def _text(node: object) -> str:
+    # Neither ast.dump nor ast.unparse: what they write of one tree differs between Python versions.
+    if isinstance(node, ast.AST):
+        fields = (f"{key}={_text(value)}" for key, value in ast.iter_fields(node) if value is not None and value != [])
+        return f"{type(node).__name__}({','.join(fields)})"
+    return f"[{','.join(map(_text, node))}]" if isinstance(node, list) else repr(node)
 
 
 @cache
@@ -69,11 +77,21 @@ def _imports(name: str) -> tuple[str, ...]:
     for node in ast.walk(_tree(name)):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+        elif isinstance(node, ast.ImportFrom):
             # `from package import name` may name a module or something inside one: take whichever is a file.
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
-            found.append(node.module)
+            package = _absolute(name, node)
+            found += [package, *(f"{package}.{alias.name}" for alias in node.names)]
     return tuple(item for item in found if item.partition(".")[0] == PACKAGE.name and _source(item))
+
+
+def _absolute(importer: str, node: ast.ImportFrom) -> str:
+    """Dotted name of the package or module that a `from … import` statement in module `importer` imports from."""
+    if not node.level:
+        return node.module or ""
+    parts = importer.split(".")
+    is_package = _source(importer).name == "__init__.py"
+    base = parts[: len(parts) - node.level + is_package]
+    return ".".join([*base, *filter(None, [node.module])])
 
 
 class _WithoutNotes(ast.NodeTransformer):

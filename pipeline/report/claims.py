@@ -1,13 +1,16 @@
 """Verdicts on a paper's claims, from the spread over seeds.
 
 A claim says `left − right RELATION margin`. For each seed the difference is taken between runs that started from the
-same weights and saw the same batches; the verdict compares the 95 % confidence interval of the mean difference
-(Student's t) with the margin: `holds` if all of the interval agrees with the claim, `fails` if none of it does, `not
-decided` otherwise and whenever there are fewer than two seeds; `not run` if the study lacks one of the two sides.
+same weights and saw the same batches. A claim about the mean (`over: mean`) compares the 95 % confidence interval of
+the mean difference (Student's t) with the margin: it `holds` if all of the interval agrees with the claim, `fails` if
+none of it does, and is `not decided` otherwise and with fewer than two seeds. A claim about every run (`over: every`),
+such as a bound, holds if every seed agrees and fails if one does not; its interval is the range over seeds. `not run`
+means that the study lacks one of the two sides.
 """
 
 import json
 import math
+import operator
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +25,8 @@ from pipeline.report.results import Results, mean_and_interval
 from pipeline.settings.base import Section
 from pipeline.settings.messages import one_line
 from pipeline.study import Study
+
+RELATIONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
 
 class Side(Section):
@@ -49,13 +54,14 @@ class Claim(Section):
     relation: Literal[">", ">=", "<", "<="]
     right: Side | float
     margin: float
+    over: Literal["mean", "every"] = "mean"
     published: tuple[Published, ...]
 
 
 def run(*, study: Study, table: str, summary: str) -> None:
     """Judge every claim of the study on each of its datasets; write the verdicts and a summary for `dvc metrics`."""
     results = Results(study)
-    numbers = pd.read_csv(f"studies/{study.name}/published.csv", dtype=str)
+    numbers = pd.read_csv(f"studies/{study.name}/published.csv", dtype=str, keep_default_na=False)
     rows = [
         judge(claim, results.metrics, dataset)
         | {"study": study.name, "dataset": dataset, "published": published_text(claim, numbers)}
@@ -83,7 +89,7 @@ def read_claims(path: Path) -> list[Claim]:
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
     except ValidationError as error:
-        raise UserError(f"{path}: {one_line(error, list[Claim])}") from None
+        raise UserError(one_line(error, list[Claim], str(path))) from None
 
 
 def judge(claim: Claim, metrics: pd.DataFrame, dataset: str) -> dict:
@@ -92,6 +98,8 @@ def judge(claim: Claim, metrics: pd.DataFrame, dataset: str) -> dict:
     right = by_seed(claim.right, metrics, dataset) if isinstance(claim.right, Side) else left * 0 + claim.right
     differences = (left - right).dropna()
     value, low, high = mean_and_interval(differences)
+    if claim.over == "every":
+        low, high = differences.min(), differences.max()
     return {
         "claim": claim.id,
         "statement": claim.statement,
@@ -101,26 +109,22 @@ def judge(claim: Claim, metrics: pd.DataFrame, dataset: str) -> dict:
         "value": _number(value),
         "low": _number(low),
         "high": _number(high),
+        "over": claim.over,
         "relation": claim.relation,
         "margin": claim.margin,
         "seeds": len(differences),
-        "verdict": verdict(claim.relation, claim.margin, low, high) if len(differences) else "not run",
+        "verdict": verdict(claim.relation, claim.margin, low, high, claim.over) if len(differences) else "not run",
     }
 
 
-def verdict(relation: str, margin: float, low: float, high: float) -> str:
+def verdict(relation: str, margin: float, low: float, high: float, over: str = "mean") -> str:
     """Compare the interval low..high of a difference with the margin; NaN ends decide nothing."""
-    agrees = {
-        ">": lambda value: value > margin,
-        ">=": lambda value: value >= margin,
-        "<": lambda value: value < margin,
-        "<=": lambda value: value <= margin,
-    }[relation]
     if math.isnan(low) or math.isnan(high):
         return "not decided"
-    if agrees(low) and agrees(high):
+    agree = [RELATIONS[relation](end, margin) for end in (low, high)]
+    if all(agree):
         return "holds"
-    return "not decided" if agrees(low) or agrees(high) else "fails"
+    return "fails" if over == "every" or not any(agree) else "not decided"
 
 
 def by_seed(side: Side, metrics: pd.DataFrame, dataset: str) -> pd.Series:
@@ -140,7 +144,8 @@ def published_text(claim: Claim, numbers: pd.DataFrame) -> str | None:
         if chosen.sum() != 1:
             raise UserError(f"studies: claim '{claim.id}': {chosen.sum()} rows of published.csv match {reference!r}")
         row = numbers[chosen].iloc[0]
-        parts.append(f"{row['method']} {row['value']} {row['unit']} ({row['table']}, {row['dataset']}, {row['model']})")
+        place = ", ".join(filter(None, row[["table", "dataset", "model"]]))
+        parts.append(" ".join(filter(None, [*row[["method", "value", "unit"]], f"({place})"])))
     return "; ".join(parts) or None
 
 

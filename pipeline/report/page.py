@@ -71,9 +71,10 @@ def claims(study: Study) -> list[dict]:
             row
             | {
                 "ours": side_text(claim.left, row["left"]),
-                "against": side_text(right, row["right"]) if isinstance(right, Side) else f"{right:g}",
+                "against": side_text(right, row["right"]) if isinstance(right, Side) else number(right, metric),
                 "difference": interval(row["value"], row["low"], row["high"], metric),
-                "test": f"{row['relation']} {number(row['margin'], metric)}",
+                "test": f"{row['relation']} {number(row['margin'], metric)}"
+                + (" in every seed" if row["over"] == "every" else ""),
                 "metric": METRICS[metric].title,
             }
         )

@@ -108,7 +108,7 @@ def parse_slice(noun: str, text: str) -> Section:
     try:
         return TypeAdapter(SLICES[noun]).validate_json(text)
     except ValidationError as error:
-        raise UserError(f"--settings: {one_line(error, SLICES[noun])}") from None
+        raise UserError(one_line(error, SLICES[noun], "--settings")) from None
 
 
 def overlay(below: dict, above: dict) -> dict:

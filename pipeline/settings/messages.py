@@ -8,13 +8,13 @@ from pydantic import BaseModel, ValidationError
 _BLOCKS = {"datasets", "methods", "explainers", "evaluations", "studies"}
 
 
-def one_line(error: ValidationError, model: Any) -> str:
-    """First problem in words; says how many more there are."""
+def one_line(error: ValidationError, model: Any, file: str = "params.yaml") -> str:
+    """First problem in words, beginning with the file; says how many more there are."""
     problems = error.errors(include_url=False)
     first = problems[0]
     place = [str(part) for part in first["loc"]]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"params.yaml: {_explain(first, place, model)}{more}"
+    return f"{file}: {_explain(first, place, model)}{more}"
 
 
 def _explain(problem: dict, place: list[str], model: Any) -> str:
@@ -57,8 +57,8 @@ def _step_into(place: list[str], model: Any) -> Any:
         elif isinstance(model, type) and issubclass(model, BaseModel):
             fields = {field.alias or name: field for name, field in model.model_fields.items()} | model.model_fields
             model = fields[part].annotation if part in fields else None
-        elif getattr(model, "__origin__", None) is dict:
-            model = get_args(model)[1]
+        elif getattr(model, "__origin__", None) in (dict, list):
+            model = get_args(model)[-1]
         else:
             return None
     variants = _variants(model)

@@ -1,0 +1,245 @@
+"""Evaluations of one small trained network, by hand and as the stage writes them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.artifacts import DATASET, EXPLANATIONS, METRICS, read_table, write_table
+from pipeline.checkpoints import load_checkpoint, save_checkpoint
+from pipeline.errors import UserError
+from pipeline.evaluations import job
+from pipeline.evaluations.subject import Row, Subject
+from pipeline.explainers import job as explainer_job
+from pipeline.explainers.maps import Maps, write_maps
+from pipeline.images import annotate, image_table
+from pipeline.metrics.catalogue import METRICS as CATALOGUE
+from pipeline.metrics.mutual_information import mutual_information_matrix
+from pipeline.metrics.sparsity import gini
+from pipeline.models import trained
+from pipeline.models.resnet_cifar import build
+from pipeline.registry import TABLES, load
+from pipeline.settings import parse_slice
+from pipeline.settings.methods import Csg
+from pipeline.training.compute import Compute
+from pipeline.training.data import Images
+from pipeline.training.session import Session
+from pipeline.training.streams import seeded
+
+CPU = torch.device("cpu")
+MEAN, STD = [0.4], [0.25]
+NAMES = ["north", "east", "south", "nowhere"]
+SETTINGS = Csg(
+    kind="csg", network={"blocks": 1, "channels": (4, 4, 6)}, epochs=6, batch_size=15, density_bound=0.3, lambda2=0.1
+)
+
+
+@dataclass
+class Trained:
+    """Paths of a checkpoint, of test images (40, 20 and 15 of three classes, none of the fourth) and of their maps."""
+
+    model: str
+    data: str
+    maps: str
+
+    def subject(self, splits: bool = True, maps: dict[str, Tensor] | None = None) -> Subject:
+        tensors, header = load_checkpoint(self.model)
+        return Subject(
+            self.model, tensors, header, CPU, {"test": Images.read(self.data, CPU)} if splits else {}, maps or {}
+        )
+
+
+def pictures() -> tuple[np.ndarray, np.ndarray]:
+    """Dim 8×8 bars at another place for each class, half drowned in noise."""
+    labels = np.repeat([0, 1, 2], [40, 20, 15])
+    images = np.random.default_rng(0).integers(0, 200, (75, 8, 8, 1), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[2 * label + 1] += 50
+    return images, labels
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory) -> Trained:
+    folder = tmp_path_factory.mktemp("toy")
+    found = Trained(*(str(folder / name) for name in ("3.safetensors", "test.parquet", "maps.parquet")))
+    images, labels = pictures()
+    ids = [f"test-{row}" for row in range(len(labels))]
+    table = image_table(ids, images, labels, class_names=NAMES, mean=MEAN, std=STD)
+    write_table(found.data, annotate(table, augment={}), DATASET)
+    with seeded(3, "init"):
+        network = build(SETTINGS.network, channels=1, classes=4, mean=MEAN, std=STD)
+    run = Session(network, Images.read(found.data, CPU), Compute(CPU, "fp32"), seed=3)
+    tensors = load("method", "csg")(run, SETTINGS)
+    weights = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    header = {
+        "dataset": "bars", "method": "csg", "seed": 3, "settings": SETTINGS.slice(), "class_names": NAMES,
+        "input": {"channels": 1, "mean": MEAN, "std": STD, "height": 8, "width": 8},
+    }
+    save_checkpoint(found.model, weights | tensors, header)
+    values = torch.randn(5, 8, 8, generator=torch.Generator().manual_seed(0))
+    values[1] = 0
+    write_maps(found.maps, Maps(ids[:5], labels[:5].tolist(), values))
+    return found
+
+
+@pytest.fixture
+def without_gates(toy, tmp_path) -> Trained:
+    """The same network as if `std` had trained it."""
+    tensors, header = load_checkpoint(toy.model)
+    path = str(tmp_path / "std" / "3.safetensors")
+    weights = {name: tensor for name, tensor in tensors.items() if name != "gates"}
+    save_checkpoint(path, weights, header | {"method": "std"})
+    return Trained(path, toy.data, toy.maps)
+
+
+def evaluate(kind: str, subject: Subject, **settings) -> list[Row]:
+    return load("evaluation", kind)(subject, parse_slice("evaluation", json.dumps({"from": kind, **settings})))
+
+
+def chosen(rows: list[Row], metric: str) -> Row:
+    (row,) = [row for row in rows if row.metric == metric and row.subset is None]
+    return row
+
+
+def logits_by_hand(toy: Trained) -> Tensor:
+    """One image after another through a network built anew."""
+    tensors, _ = load_checkpoint(toy.model)
+    network = build(SETTINGS.network, channels=1, classes=4, mean=MEAN, std=STD)
+    network.load_state_dict({name[len("network."):]: t for name, t in tensors.items() if name != "gates"})
+    network.eval()
+    with torch.no_grad():
+        return torch.cat([network(torch.from_numpy(image).permute(2, 0, 1)[None] / 255) for image in pictures()[0]])
+
+
+def test_accuracy_is_the_loop_by_hand(toy):
+    rows = evaluate("accuracy", toy.subject())
+    labels = pictures()[1].tolist()
+    hits = [int(logits.argmax()) == label for logits, label in zip(logits_by_hand(toy), labels, strict=True)]
+    assert chosen(rows, "accuracy") == Row("accuracy", pytest.approx(sum(hits) / 75), 75)
+    assert 0.4 < sum(hits) / 75 < 1, "a toy that tells nothing; change it"
+    expected = {f"class={c}": [hit for hit, label in zip(hits, labels, strict=True) if label == c] for c in range(3)}
+    assert {row.subset: (row.value, row.n) for row in rows[1:]} == {
+        subset: (pytest.approx(sum(found) / len(found)), len(found)) for subset, found in expected.items()
+    }
+
+
+def test_weighted_mean_of_the_classes_is_the_whole(toy):
+    whole, *classes = evaluate("accuracy", toy.subject())
+    assert sum(row.value * row.n for row in classes) / sum(row.n for row in classes) == pytest.approx(whole.value)
+    assert len({row.value for row in classes}) > 1
+
+
+@pytest.mark.parametrize("batch", [1, 16, 75, 1000])
+def test_results_do_not_depend_on_the_size_of_a_batch(toy, monkeypatch, batch):
+    monkeypatch.setattr(trained, "BATCH", batch)
+    subject = toy.subject()
+    assert torch.allclose(subject.logits("test"), logits_by_hand(toy), atol=1e-5)
+    assert subject.features("test").shape == (75, 6)
+
+
+def test_gate_density_and_its_interval(toy):
+    rows = evaluate("gate_density", toy.subject(splits=False))
+    gates = load_checkpoint(toy.model)[0]["gates"]
+    by_hand = sum(abs(value) for row in gates.tolist() for value in row) / 24
+    assert [(row.metric, row.value, row.n, row.subset) for row in rows] == [
+        ("l1_density", pytest.approx(by_hand), 24, None),
+        ("l1_density_lower", 0.25, 24, None),
+        ("l1_density_upper", 0.3, 24, None),
+    ]
+    assert 0.25 < by_hand < 1
+
+
+def test_network_without_gates_is_named(without_gates):
+    with pytest.raises(UserError, match=r"std/3\.safetensors: method 'std' has no gates; .*under `methods`"):
+        evaluate("gate_density", without_gates.subject(splits=False))
+
+
+@pytest.mark.parametrize(("samples", "count"), [(None, 75), (50, 50)])
+def test_mutual_information_is_the_matrix_of_the_features(toy, samples, count):
+    subject = toy.subject()
+    rows = evaluate("mutual_information", subject, samples=samples, neighbours=2)
+    labels = pictures()[1][:count]
+    matrix = mutual_information_matrix(subject.features("test").numpy()[:count], labels, 4, neighbours=2)
+    pairs = {row.subset: row.value for row in rows if row.metric == "mutual_information"}
+    assert pairs == {f"filter={k},class={c}": matrix[k, c] for k in range(6) for c in range(4)}
+    assert chosen(rows, "mutual_information_score").value == pytest.approx(np.mean([max(row) for row in matrix]))
+    assert {row.n for row in rows} == {count}
+    assert pairs["filter=0,class=3"] == 0
+
+
+def test_floor_of_shuffled_labels_is_the_same_every_time_and_lower(toy):
+    first, again = (evaluate("mutual_information", toy.subject()) for _ in range(2))
+    assert first == again
+    floor, score = (chosen(first, f"mutual_information_{end}").value for end in ("floor", "score"))
+    assert 0 < floor < score
+
+
+def test_sparsity_leaves_out_empty_maps(toy):
+    maps = torch.rand(4, 3, 3, generator=torch.Generator().manual_seed(0))
+    maps[2] = 0
+    rows = evaluate("sparsity", toy.subject(False, {"one": maps, "other": -2 * maps[:1]}), explainers=["one", "other"])
+    mean = sum(gini(maps)[[0, 1, 3]].tolist()) / 3
+    assert rows == [
+        Row("gini", pytest.approx(mean), 3, explainer="one"),
+        Row("gini", pytest.approx(gini(maps)[0].item()), 1, explainer="other"),
+    ]
+
+
+def run(kind: str, toy: Trained, output: Path, **settings) -> list[dict]:
+    """The stage as the command line calls it; returns the rows that it wrote."""
+    block = parse_slice("evaluation", json.dumps({"from": kind, **settings}))
+    job.run(
+        evaluate=load("evaluation", kind), settings=block, model=toy.model,
+        data={split: toy.data for split in block.splits}, maps={name: toy.maps for name in block.explainers},
+        output=str(output), device="cpu", threads=1,
+    )
+    return read_table(output, METRICS).to_pylist()
+
+
+@pytest.mark.parametrize("kind", sorted(TABLES["evaluation"]))
+def test_stage_writes_the_long_table(toy, tmp_path, capsys, kind):
+    explainers = ["gradient"] if kind == "sparsity" else []
+    rows = run(kind, toy, tmp_path / "t.parquet", explainers=explainers)
+    subject = toy.subject(maps={"gradient": torch.from_numpy(np.stack(maps_of(toy)))} if explainers else None)
+    expected = evaluate(kind, subject, explainers=explainers)
+    assert [Row(row["metric"], row["value"], row["n"], row["subset"], row["explainer"]) for row in rows] == expected
+    assert {(row["dataset"], row["method"], row["seed"]) for row in rows} == {("bars", "csg", 3)}
+    assert all(row["metric"] in CATALOGUE for row in rows)
+    for row in rows:
+        low, high = CATALOGUE[row["metric"]].low, CATALOGUE[row["metric"]].high
+        assert (low is None or row["value"] >= low) and (high is None or row["value"] <= high)
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed] == [row.metric for row in expected if row.subset is None]
+
+
+def maps_of(toy: Trained) -> list[np.ndarray]:
+    rows = read_table(toy.maps, EXPLANATIONS).to_pylist()
+    return [np.array(row["map"], np.float32).reshape(row["height"], row["width"]) for row in rows]
+
+
+def test_stage_that_fails_writes_nothing(without_gates, tmp_path):
+    with pytest.raises(UserError, match=r"3\.safetensors: method 'std' has no gates"):
+        run("gate_density", without_gates, tmp_path / "out" / "t.parquet")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("target", ["label", "prediction"])
+def test_maps_of_the_explainer_stage_are_what_sparsity_measures(toy, tmp_path, monkeypatch, target):
+    monkeypatch.setattr(trained, "BATCH", 25)
+    explained = Trained(toy.model, toy.data, str(tmp_path / "maps.parquet"))
+    block = parse_slice("explainer", json.dumps({"from": "input_gradient", "samples": 60, "target": target}))
+    explainer_job.run(
+        explain=load("explainer", "input_gradient"), settings=block, model=toy.model, data=toy.data,
+        output=explained.maps, device="cpu", threads=1,
+    )
+    table = read_table(explained.maps, EXPLANATIONS)
+    assert table["sample_id"].to_pylist() == [f"test-{row}" for row in range(60)]
+    targets = torch.from_numpy(pictures()[1]) if target == "label" else logits_by_hand(toy).argmax(1)
+    assert table["target"].to_pylist() == targets[:60].tolist()
+    (row,) = run("sparsity", explained, tmp_path / "t.parquet", explainers=["input_gradient"])
+    assert row["explainer"] == "input_gradient" and row["n"] == 60
+    assert row["value"] == pytest.approx(np.mean(gini(torch.from_numpy(np.stack(maps_of(explained)))).tolist()))

@@ -1,0 +1,253 @@
+"""A training run from outside: which batches, learning rates, records and progress lines a method gets."""
+
+import hashlib
+import io
+from contextlib import redirect_stderr
+from itertools import product
+
+import pyarrow as pa
+import pytest
+import torch
+
+from pipeline.artifacts import HISTORY, write_table
+from pipeline.errors import UserError
+from pipeline.methods import csg, std
+from pipeline.models.resnet_cifar import build
+from pipeline.settings.methods import Csg, ResnetCifar, Sgd, Std, Steps
+from pipeline.training.compute import Compute
+from pipeline.training.data import Images
+from pipeline.training.progress import Progress
+from pipeline.training.schedule import learning_rate, sgd
+from pipeline.training.session import Session
+from pipeline.training.streams import derive, seeded, stream
+
+CPU = Compute(torch.device("cpu"), "fp32")
+NETWORK = ResnetCifar(blocks=1, channels=(2, 2, 6))
+COUNT = 50
+
+
+def options(**changes) -> Std:
+    return Std(kind="std", **{"network": NETWORK, "epochs": 3, "batch_size": 16, **changes})
+
+
+def session(seed: int = 0, **augment) -> Session:
+    """A fresh run on 50 flat images of five classes; image i has the value i everywhere."""
+    pixels = torch.arange(COUNT, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 8, 8).clone()
+    notes = {"class_names": list("abcde"), "mean": [0.1], "std": [0.1], "augment": augment}
+    with seeded(seed, "init"):
+        network = build(NETWORK, channels=1, classes=5, mean=[0.1], std=[0.1])
+    return Session(network, Images(pixels, torch.arange(COUNT) % 5, list(map(str, range(COUNT))), notes), CPU, seed)
+
+
+def seen(run: Session, settings: Std) -> list[list[list[int]]]:
+    """Images of every batch of every epoch, told apart by their value."""
+    optimiser = sgd([{"params": run.network.parameters()}], settings.optimiser)
+    epochs = []
+    for _ in run.epochs(settings, optimiser):
+        epochs.append([])
+        for images, labels in run.batches():
+            numbers = (images[:, 0, 0, 0] * 255).round().int().tolist()
+            assert labels.tolist() == [number % 5 for number in numbers]
+            epochs[-1].append(numbers)
+    return epochs
+
+
+# Batches.
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 16, 50])
+def test_every_image_comes_at_most_once_an_epoch_in_whole_batches(batch_size):
+    for epoch in seen(session(), options(batch_size=batch_size)):
+        numbers = [number for batch in epoch for number in batch]
+        assert [len(batch) for batch in epoch] == [batch_size] * (COUNT // batch_size)
+        assert len(set(numbers)) == len(numbers) and set(numbers) <= set(range(COUNT))
+
+
+def test_batches_differ_between_epochs_and_seeds_and_are_the_same_again():
+    first, again, other = seen(session(0), options()), seen(session(0), options()), seen(session(1), options())
+    assert first == again
+    orders = [str(epoch) for epoch in first + other]
+    assert len(set(orders)) == len(orders)
+
+
+def test_order_is_that_of_the_stream_whatever_was_drawn_before():
+    torch.rand(3)
+    for number, epoch in enumerate(seen(session(5), options())):
+        order = torch.randperm(COUNT, generator=stream(5, "shuffle", number)).tolist()
+        assert epoch == [order[:16], order[16:32], order[32:48]]
+
+
+def test_images_that_an_epoch_leaves_out_come_in_others():
+    epochs = seen(session(), options(epochs=9))
+    assert {number for epoch in epochs for batch in epoch for number in batch} == set(range(COUNT))
+
+
+def test_batches_are_floats_from_0_to_1_and_augmented_by_step():
+    run = session(shift=0, flip=False, crop_padding=8)
+    optimiser = sgd([{"params": run.network.parameters()}], Sgd())
+    borders = []
+    for _ in run.epochs(options(epochs=2), optimiser):
+        for images, _ in run.batches():
+            assert images.dtype is torch.float32 and images.shape == (16, 1, 8, 8)
+            assert images.min() == 0 and images.max() <= (COUNT - 1) / 255
+            borders.append(str((images == 0).flatten(1).int().tolist()))
+    assert len(set(borders)) == len(borders) == 6
+
+
+def test_batch_larger_than_the_data_is_an_error():
+    with pytest.raises(UserError, match=r"training\.batch_size: 51 is more than the 50 training images; lower it"):
+        std.fit(session(), options(batch_size=51))
+
+
+# The same again.
+
+
+@pytest.mark.parametrize(
+    ("fit", "settings"),
+    [(std.fit, options()), (csg.fit, Csg(kind="csg", network=NETWORK, epochs=3, batch_size=16, density_bound=0.3))],
+)
+def test_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path, fit, settings):
+    files, states = [], []
+    for run in (session(0, shift=1, flip=True), session(0, shift=1, flip=True), session(1, shift=1, flip=True)):
+        torch.rand(17)  # what others draw from the global generator must not matter
+        tensors = fit(run, settings)
+        states.append({**run.network.state_dict(), **tensors})
+        files.append(tmp_path / f"{len(files)}.parquet")
+        write_table(files[-1], run.history(), HISTORY)
+    first, again, other = states
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not any(torch.equal(first[name], other[name]) for name in first if name.endswith("conv1.weight"))
+    assert files[0].read_bytes() == files[1].read_bytes() != files[2].read_bytes()
+
+
+# Learning rates and history.
+
+
+def test_learning_rate_falls_at_the_milestones():
+    rates = [learning_rate(Steps(milestones=(0.5, 0.75), factor=0.1), 0.2, epoch, 8) for epoch in range(8)]
+    assert rates == pytest.approx([0.2] * 4 + [0.02] * 2 + [0.002] * 2)
+    assert [learning_rate(Steps(milestones=()), 0.2, epoch, 4) for epoch in range(4)] == [0.2] * 4
+
+
+def test_milestone_is_exactly_its_share_of_the_epochs():
+    """For every whole percentage of usual numbers of epochs; in floating point 0.55 · 200 is above 110."""
+    for epochs, percent in product((20, 60, 100, 150, 200), range(1, 100)):
+        milestone, rest = divmod(epochs * percent, 100)
+        if not rest:
+            schedule = Steps(milestones=(percent / 100,), factor=0.5)
+            assert learning_rate(schedule, 1.0, milestone - 1, epochs) == 1.0
+            assert learning_rate(schedule, 1.0, milestone, epochs) == 0.5
+
+
+def test_history_has_one_row_an_epoch_and_metric():
+    run, settings = session(), options(epochs=4, schedule={"milestones": [0.5]})
+    optimiser = sgd([{"params": run.network.parameters()}], settings.optimiser)
+    expected, groups = [], []
+    for epoch in run.epochs(settings, optimiser):
+        assert run.network.training
+        losses, hits = [], 0
+        for images, labels in run.batches():
+            logits = run.network(images)
+            loss = torch.nn.functional.cross_entropy(logits, labels)
+            run.step(loss, logits, labels)
+            losses.append(loss.item())
+            hits += (logits.argmax(1) == labels).sum().item()
+        groups.append(optimiser.param_groups[0]["lr"])
+        run.record(density=0.5, csg_path=epoch == 2)
+        row = {"loss": sum(losses) / 3, "accuracy": hits / 48, "learning_rate": groups[-1], "density": 0.5,
+               "csg_path": float(epoch == 2)}
+        expected += [{"epoch": epoch, "metric": metric, "value": pytest.approx(value)} for metric, value in row.items()]
+        run.network.eval()
+    assert groups == pytest.approx([0.1, 0.1, 0.01, 0.01])
+    assert run.history().schema == HISTORY and isinstance(run.history(), pa.Table)
+    assert run.history().to_pylist() == expected
+    assert run.images_per_second > 0
+
+
+def test_step_forgets_the_gradient_of_the_step_before():
+    """Two steps of plain gradient descent on the same slope move a weight twice as far as one."""
+    run = session()
+    plain = options(epochs=1, optimiser={"momentum": 0, "weight_decay": 0, "learning_rate": 0.1})
+    weight = run.network.head.weight
+    start = weight.detach().clone()
+    logits, labels = torch.zeros(2, 5), torch.tensor([0, 1])
+    for _ in run.epochs(plain, sgd([{"params": run.network.parameters()}], plain.optimiser)):
+        for _ in range(2):
+            run.step(weight.sum(), logits, labels)
+    assert torch.allclose(weight, start - 0.2, rtol=0, atol=1e-6)
+
+
+# Streams.
+
+
+def test_streams_differ_by_seed_name_and_number():
+    seeds = [
+        derive(seed, *names)
+        for seed in range(3)
+        for names in [("init",), ("shuffle", 0), ("shuffle", 1), ("augment", 0, 1), ("augment", 1, 0), ("augment", 10)]
+    ]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_a_stream_is_fixed_for_ever():
+    """Runs of today and of tomorrow, of one process and of another, must share it."""
+    assert derive(0, "shuffle", 3) == int(hashlib.sha256(b"0/shuffle/3").hexdigest()[:16], base=16) // 2
+    assert derive(0, "init") == 1519069808562059438
+
+
+def test_a_stream_does_not_depend_on_what_was_drawn_before():
+    def draw(*names) -> list[int]:
+        return torch.randint(0, 1000, (5,), generator=stream(0, *names)).tolist()
+
+    forwards = [draw("shuffle", 0), draw("shuffle", 1), draw("augment", 0, 0)]
+    backwards = [draw("augment", 0, 0), draw("shuffle", 1), draw("shuffle", 0)]
+    assert forwards == backwards[::-1]
+    assert len({str(numbers) for numbers in forwards}) == 3
+
+
+def test_seeded_block_is_the_stream_and_leaves_the_global_generator_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(2)
+    torch.manual_seed(5)
+    with seeded(0, "init"):
+        assert torch.equal(torch.rand(3), torch.rand(3, generator=stream(0, "init")))
+    assert torch.equal(torch.rand(2), expected)
+
+
+# Progress.
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def show(out: io.StringIO) -> str:
+    progress = Progress(epochs=3, steps=2, out=out)
+    for epoch in range(3):
+        for _ in range(2):
+            progress.step(16)
+        progress.epoch(epoch, {"loss": 1.23456, "accuracy": 0.5})
+    progress.finish()
+    return out.getvalue()
+
+
+def test_progress_is_one_plain_line_an_epoch_away_from_terminals():
+    text = show(io.StringIO())
+    assert "\r" not in text and "\033" not in text and text.endswith("left\n")
+    lines = text.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert "loss 1.235  accuracy 0.5" in lines[0] and lines[2].endswith("images/s  0:00 left")
+
+
+def test_progress_is_one_live_line_on_a_terminal():
+    text = show(Terminal())
+    assert text.count("\n") == 1 and text.endswith("\n")
+    assert text.count("\r\033[K") == 3
+
+
+def test_training_shows_its_progress_on_the_standard_error_of_the_moment():
+    with redirect_stderr(io.StringIO()) as caught:
+        std.fit(session(), options())
+    assert [line.split("  ")[0] for line in caught.getvalue().splitlines()] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
