@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pipeline.artifacts import EXPLANATIONS, read_table, write_table
+from pipeline.errors import UserError
 
 
 @dataclass
@@ -30,6 +31,9 @@ def write_maps(path: str, maps: Maps) -> None:
 def read_maps(path: str) -> Maps:
     """Maps of one size; raises `UserError` naming the file when it is missing, damaged or of another schema."""
     table = read_table(path, EXPLANATIONS)
-    shape = (len(table), table["height"][0].as_py(), table["width"][0].as_py())
+    sizes = table.select(["height", "width"]).group_by(["height", "width"]).aggregate([]).to_pylist()
+    if len(sizes) != 1:
+        raise UserError(f"{path}: holds maps of {len(sizes)} sizes, expected one; delete it and run snakemake again")
+    shape = (len(table), sizes[0]["height"], sizes[0]["width"])
     values = table["map"].combine_chunks().values.to_numpy().reshape(shape).copy()
     return Maps(table["sample_id"].to_pylist(), table["target"].to_pylist(), torch.from_numpy(values))

@@ -133,7 +133,12 @@ def by_seed(side: Side, metrics: pd.DataFrame, dataset: str) -> pd.Series:
     for column in ("subset", "explainer"):
         wanted = getattr(side, column)
         chosen &= metrics[column].isna() if wanted is None else metrics[column] == wanted
-    return metrics[chosen].set_index("seed")["value"]
+    values = metrics[chosen].set_index("seed")["value"]
+    if not values.index.is_unique:
+        raise UserError(
+            f"params.yaml: studies: several evaluations measure {side.metric} of {side.method} on {dataset}; name one"
+        )
+    return values
 
 
 def published_text(claim: Claim, numbers: pd.DataFrame) -> str | None:

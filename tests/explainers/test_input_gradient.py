@@ -108,7 +108,6 @@ def test_missing_and_damaged_maps_are_named(tmp_path):
         read_maps(str(path))
 
 
-@pytest.mark.xfail(reason="only the first row's size is read", strict=True)
 @pytest.mark.parametrize("sizes", [[], [(2, 2), (1, 2)], [(2, 3), (3, 2)]], ids=["none", "other length", "turned"])
 def test_no_maps_and_maps_of_several_sizes_are_named(tmp_path, sizes):
     rows = [
