@@ -10,8 +10,9 @@ import os
 import sys
 from functools import cache
 
-from pipeline import layout, registry, settings, workflow
+from pipeline import layout, provenance, registry, settings, workflow
 from pipeline.errors import UserError, unknown
+from pipeline.fingerprint import Code
 from pipeline.settings.base import Section
 
 EXAMPLES = """examples:
@@ -24,6 +25,9 @@ EXAMPLES = """examples:
   python -m pipeline figure csg training_curves             one of its figures
   python -m pipeline report index                           the page
   python -m pipeline train digits csg 0 --configfile scales/smoke.yaml
+  python -m pipeline why                                    what snakemake would run now, and because of what
+  python -m pipeline commit                                 record artifacts for git and DVC; restore brings them back
+  python -m pipeline cost                                   what the recorded jobs cost
 """
 
 
@@ -134,7 +138,8 @@ def claims(args: argparse.Namespace) -> None:
 
     study = Study(_study(args, args.study))
     _code(args, workflow.claims_code())
-    job.run(study=study, table=layout.claims(study.root, study.name), summary=layout.summary(study.root, study.name))
+    place = (study.root, study.name)
+    job.run(study=study, table=layout.claims(*place), summary=layout.summary(*place), curves=layout.curves(*place))
 
 
 def figure(args: argparse.Namespace) -> None:
@@ -164,6 +169,30 @@ def doctor(args: argparse.Namespace) -> None:
     from pipeline.doctor import run
 
     run(_settings(args))
+
+
+def why(args: argparse.Namespace) -> None:
+    from pipeline import why as job
+
+    job.run(args.target, args.configfile, read_command=_parser().parse_args)
+
+
+def cost(args: argparse.Namespace) -> None:
+    from pipeline.cost import run
+
+    run(_root(args))
+
+
+def commit(args: argparse.Namespace) -> None:
+    from pipeline import versioning
+
+    versioning.commit(_root(args))
+
+
+def restore(args: argparse.Namespace) -> None:
+    from pipeline import versioning
+
+    versioning.restore()
 
 
 def schema(args: argparse.Namespace) -> None:
@@ -205,10 +234,12 @@ def _network(header: dict) -> Section:
     return settings.parse_slice("network", json.dumps(header["settings"]["network"]))
 
 
-def _code(args: argparse.Namespace, actual: str) -> str:
+def _code(args: argparse.Namespace, code: Code) -> str:
     """The fingerprint of the code that runs; refuses to run other code than the job was planned with."""
+    actual = code.digest
     if args.code and args.code != actual:
         raise UserError(f"the code changed after this job was planned ({args.code} -> {actual}); run snakemake again")
+    provenance.remember(code)
     return actual
 
 
@@ -225,7 +256,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = verbs.add_parser(verb.__name__, help=summary, description=summary)
         sub.set_defaults(verb=verb)
         for name in names:
-            sub.add_argument(name)
+            sub.add_argument(name.removesuffix("?"), nargs="?" if name.endswith("?") else None)
         if seed:
             sub.add_argument("seed", type=int)
         sub.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="overlays on params.yaml")
@@ -256,6 +287,10 @@ def _parser() -> argparse.ArgumentParser:
     add(claims, "verdicts on the claims of a study", "study", **job)
     add(figure, "draw one figure of a study", "study", "figure", **job)
     add(report, "write the page of a study, or `index` with all", "page", **job)
+    add(why, "what snakemake would run now, because of which change, and for how long", "target?")
+    add(cost, "what the recorded jobs of a scale cost")
+    add(commit, "record the artifacts of params.yaml with DVC, and how they were made in provenance.json")
+    add(restore, "after `dvc pull`: tell Snakemake how the artifacts were made, so that nothing runs again")
     add(doctor, "what this machine has, what is missing and what to do")
     add(schema, "print the JSON schema of params.yaml")
     return parser

@@ -1,19 +1,13 @@
-"""Tables on disk: their schemas, declared once, and atomic writes.
-
-A table is checked against its schema when it is written and when it is read. Everything lands beside its place first
-and is then renamed, so that a file that exists is whole.
-"""
+"""Tables on disk: their schemas, declared once, and checked when a table is written and when it is read."""
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
+from pipeline.files import replacing
 
 #: Encoded image as any reader of the Hugging Face Parquet convention expects it.
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -34,7 +28,7 @@ EXPLANATIONS = pa.schema(
         ("target", pa.int64()),
         ("height", pa.int64()),
         ("width", pa.int64()),
-        ("map", pa.list_(pa.float32())),
+        ("map", pa.large_list(pa.float32())),
     ]
 )
 
@@ -77,19 +71,6 @@ CLAIMS = pa.schema(
 
 #: Columns in which an empty cell means "does not apply" or "not available".
 NULLABLE = {"mask", "explainer", "subset", "published", "left", "right", "value", "low", "high"}
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A path beside `path` to write to; takes its place when the block ends well and is removed when it does not."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def write_table(path: str | Path, table: pa.Table, schema: pa.Schema) -> None:

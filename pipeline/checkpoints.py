@@ -11,8 +11,8 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from pipeline.artifacts import replacing
 from pipeline.errors import UserError
+from pipeline.files import replacing
 
 FORMAT = "clearbox-checkpoint-1"
 

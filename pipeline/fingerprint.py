@@ -13,9 +13,45 @@ import ast
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = Path(__file__).resolve().parent
 LEFT_OUT = ("pipeline.settings", "pipeline.registry")
+
+
+class Code(NamedTuple):
+    """What a job runs: dotted modules, with all they import inside the package, and files that count byte by byte."""
+
+    modules: tuple[str, ...]
+    files: tuple[Path, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        return fingerprint(*self.modules, files=self.files)
+
+    def parts(self) -> dict[str, dict[str, str]]:
+        """Path from the project's root -> function or class -> its digest; "" is the rest of the file."""
+        sources = [_source(name) for name in sorted(closure(self.modules))]
+        paths = [str(path.relative_to(PACKAGE.parent)) for path in (*sources, *self.files)]
+        return {path: parts_of(path) for path in paths}
+
+
+def parts_of(path: str) -> dict[str, str]:
+    """Function or class -> digest of one file as it is now; empty if the file is gone."""
+    file = PACKAGE.parent / path
+    if not file.is_file():
+        return {}
+    if file.suffix != ".py":
+        return {"": _short(file.read_bytes())}
+    pieces: dict[str, str] = {"": ""}
+    for node in _tree(".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")).body:
+        name = getattr(node, "name", "")
+        pieces[name] = pieces.get(name, "") + _text(node)
+    return {name: _short(text.encode()) for name, text in pieces.items()}
+
+
+def _short(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:8]
 
 
 def fingerprint(*modules: str, files: tuple[Path, ...] = ()) -> str:
@@ -24,7 +60,8 @@ def fingerprint(*modules: str, files: tuple[Path, ...] = ()) -> str:
     for name in sorted(closure(modules)):
         digest.update(f"{name}\n{_normalised(name)}\n".encode())
     for path in files:
-        digest.update(path.read_bytes())
+        content = path.read_bytes()
+        digest.update(f"{path.name}\n{len(content)}\n".encode() + content)
     return digest.hexdigest()[:16]
 
 

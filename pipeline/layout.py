@@ -40,6 +40,10 @@ def summary(root: str, study: str) -> str:
     return f"{root}/report/{study}.metrics.json"
 
 
+def curves(root: str, study: str) -> str:
+    return f"{root}/report/{study}.curves.json"
+
+
 def figure(root: str, study: str, figure: str) -> str:
     return f"{root}/report/{study}/{figure}.svg"
 

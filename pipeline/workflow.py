@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import layout, settings
 from pipeline.errors import UserError
-from pipeline.fingerprint import fingerprint
+from pipeline.fingerprint import Code
 from pipeline.registry import module
 from pipeline.study import Study
 
@@ -85,19 +85,19 @@ class Plan:
         return json.dumps([study.slice for study in self.on_page(w.page)])
 
     def prepare_code(self, w: Any) -> str:
-        return prepare_code(self.settings.datasets[w.dataset])
+        return prepare_code(self.settings.datasets[w.dataset]).digest
 
     def train_code(self, w: Any) -> str:
-        return train_code(self.settings.methods[w.method])
+        return train_code(self.settings.methods[w.method]).digest
 
     def explain_code(self, w: Any) -> str:
-        return explain_code(self.settings.explainers[w.explainer], self.settings.methods[w.method].network)
+        return explain_code(self.settings.explainers[w.explainer], self.settings.methods[w.method].network).digest
 
     def evaluate_code(self, w: Any) -> str:
-        return evaluate_code(self.settings.evaluations[w.evaluation], self.settings.methods[w.method].network)
+        return evaluate_code(self.settings.evaluations[w.evaluation], self.settings.methods[w.method].network).digest
 
     def figure_code(self, w: Any) -> str:
-        return figure_code(w.figure)
+        return figure_code(w.figure).digest
 
 
 def study_slice(settings: "Settings", name: str) -> dict:
@@ -112,36 +112,35 @@ def study_slice(settings: "Settings", name: str) -> dict:
     return {"study": name, "root": settings.run.root, **study.slice(), **named}
 
 
-# Fingerprints of the code behind each stage: its job, and the modules that the settings name.
+# The code behind each stage: its job, and the modules that the settings name.
 
 
-def prepare_code(dataset: "Dataset") -> str:
-    return fingerprint("pipeline.datasets.job", module("dataset", dataset.kind))
+def prepare_code(dataset: "Dataset") -> Code:
+    return Code(("pipeline.datasets.job", module("dataset", dataset.kind)))
 
 
-def train_code(method: "Method") -> str:
-    return fingerprint("pipeline.training.job", module("method", method.kind), module("network", method.network.kind))
+def train_code(method: "Method") -> Code:
+    return Code(("pipeline.training.job", module("method", method.kind), module("network", method.network.kind)))
 
 
-def explain_code(explainer: "Explainer", network: "AnyNetwork") -> str:
-    return fingerprint("pipeline.explainers.job", module("explainer", explainer.kind), module("network", network.kind))
+def explain_code(explainer: "Explainer", network: "AnyNetwork") -> Code:
+    return Code(("pipeline.explainers.job", module("explainer", explainer.kind), module("network", network.kind)))
 
 
-def evaluate_code(evaluation: "Evaluation", network: "AnyNetwork") -> str:
-    modules = module("evaluation", evaluation.kind), module("network", network.kind)
-    return fingerprint("pipeline.evaluations.job", *modules)
+def evaluate_code(evaluation: "Evaluation", network: "AnyNetwork") -> Code:
+    return Code(("pipeline.evaluations.job", module("evaluation", evaluation.kind), module("network", network.kind)))
 
 
-def figure_code(figure: str) -> str:
-    return fingerprint("pipeline.report.draw", module("figure", figure))
+def figure_code(figure: str) -> Code:
+    return Code(("pipeline.report.draw", module("figure", figure)))
 
 
-def claims_code() -> str:
-    return fingerprint("pipeline.report.claims")
+def claims_code() -> Code:
+    return Code(("pipeline.report.claims",))
 
 
-def page_code() -> str:
+def page_code() -> Code:
     """The page shows the headers of the figures' modules as their captions: there even a docstring counts."""
     report = Path(__file__).parent / "report"
     files = (report / "page.html.j2", report / "page.css", *sorted(report.glob("figures/*.py")))
-    return fingerprint("pipeline.report.page", files=files)
+    return Code(("pipeline.report.page",), files)

@@ -3,14 +3,16 @@ rule claims:
         "Judge the claims of {wildcards.study}"
     input:
         evaluations=plan.of_study("evaluations"),
+        histories=plan.of_study("histories"),
         claims="studies/{study}/claims.yaml",
         published="studies/{study}/published.csv",
     output:
         table=layout.claims(ROOT, "{study}"),
         summary=layout.summary(ROOT, "{study}"),
+        curves=layout.curves(ROOT, "{study}"),
     params:
         settings=plan.study_slice,
-        code=claims_code(),
+        code=claims_code().digest,
     log:
         layout.log(ROOT, "report/{study}.claims"),
     benchmark:
@@ -70,7 +72,7 @@ rule page:
         ),
     params:
         settings=plan.page_slice,
-        code=page_code(),
+        code=page_code().digest,
     log:
         layout.log(ROOT, "report/{page}.page"),
     conda:

@@ -3,7 +3,12 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# Machines are busy: an example may take its time.
+hypothesis.settings.register_profile("clearbox", deadline=None)
+hypothesis.settings.load_profile("clearbox")
 
 
 @pytest.fixture(scope="session")

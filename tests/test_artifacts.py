@@ -4,8 +4,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.artifacts import DATASET, HISTORY, IMAGE, METRICS, read_table, replacing, table_notes, write_table
+from pipeline.artifacts import DATASET, HISTORY, IMAGE, METRICS, read_table, table_notes, write_table
 from pipeline.errors import UserError
+from pipeline.files import replacing
 
 ROWS = pa.table({"epoch": [0, 1], "metric": ["loss", "loss"], "value": [0.5, 0.25]}, schema=HISTORY)
 

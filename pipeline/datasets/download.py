@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.request import urlopen
 
-from pipeline.artifacts import replacing
 from pipeline.datasets.sources import Source
 from pipeline.errors import UserError
+from pipeline.files import replacing
 
 #: Seconds without an answer after which a download counts as failed.
 TIMEOUT = 20

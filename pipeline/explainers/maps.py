@@ -23,7 +23,7 @@ class Maps:
 def write_maps(path: str, maps: Maps) -> None:
     count, height, width = maps.values.shape
     flat = pa.array(maps.values.cpu().numpy().astype(np.float32).ravel())
-    rows = pa.ListArray.from_arrays(pa.array(np.arange(count + 1, dtype=np.int32) * (height * width)), flat)
+    rows = pa.LargeListArray.from_arrays(pa.array(np.arange(count + 1) * (height * width)), flat)
     columns = [maps.ids, maps.targets, [height] * count, [width] * count, rows]
     write_table(path, pa.table(dict(zip(EXPLANATIONS.names, columns, strict=True)), schema=EXPLANATIONS), EXPLANATIONS)
 

@@ -66,7 +66,7 @@ def is_csg_epoch(epoch: int, settings: "Csg") -> bool:
 
 def penalty(gates: Tensor, bound: float, outer: str) -> Tensor:
     """d(‖G‖₁, g): zero up to the bound g; above it the excess, its square or its smooth L1 (section 2.1)."""
-    excess = (gates.abs().sum() - bound).clamp_min(0)
+    excess = torch.relu(gates.abs().sum() - bound)
     match outer:
         case "identity":
             return excess
@@ -119,9 +119,9 @@ def warn_if_too_short(session: Session, settings: "Csg") -> None:
         if is_csg_epoch(epoch, settings) and learning_rate(settings.schedule, start, epoch, settings.epochs) == start
     ]
     steps = len(full_rate) * session.steps_per_epoch(settings.batch_size)
-    travel = 10 * start * settings.lambda2 * steps
+    travel = start / (1 - settings.optimiser.momentum) * settings.lambda2 * steps
     if travel < 2:
         session.notices.append(
-            f"gates have time to fall by {travel:.2g} only (10 · learning rate · lambda2 · {steps} CSG steps at full "
-            f"rate), short of the 2 that sparsity needs; raise lambda2 or epochs"
+            f"gates have time to fall by {travel:.2g} only (learning rate / (1 - momentum) · lambda2 · {steps} CSG "
+            f"steps at full rate), short of the 2 that sparsity needs; raise lambda2 or epochs"
         )

@@ -9,8 +9,8 @@ def mutual_information_matrix(
 ) -> np.ndarray:
     """M of shape K×C in nats, M_kc = MI(a_k(x); 1[y = c]), estimated from k nearest neighbours (Ross 2014).
 
-    `features` is N×K real, `labels` N integers below `classes`. Values are ≥ 0 and at most the entropy of 1[y = c].
-    A class without images has no information: its column is 0.
+    `features` is N×K real, `labels` N integers below `classes`. Values are ≥ 0 and, up to the noise of the estimate,
+    at most the entropy of 1[y = c]. A class without images has no information: its column is 0.
     """
     columns = [
         mutual_info_classif(features, labels == c, n_neighbors=neighbours, random_state=0)

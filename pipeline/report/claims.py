@@ -19,8 +19,9 @@ import pyarrow as pa
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.artifacts import CLAIMS, replacing, write_table
+from pipeline.artifacts import CLAIMS, write_table
 from pipeline.errors import UserError
+from pipeline.files import replacing
 from pipeline.report.results import Results, mean_and_interval
 from pipeline.settings.base import Section
 from pipeline.settings.messages import one_line
@@ -58,8 +59,11 @@ class Claim(Section):
     published: tuple[Published, ...]
 
 
-def run(*, study: Study, table: str, summary: str) -> None:
-    """Judge every claim of the study on each of its datasets; write the verdicts and a summary for `dvc metrics`."""
+def run(*, study: Study, table: str, summary: str, curves: str) -> None:
+    """Judge every claim of the study on each of its datasets.
+
+    Writes the verdicts, and what `dvc metrics` and `dvc plots` compare between commits: `summary` and `curves`.
+    """
     results = Results(study)
     numbers = pd.read_csv(f"studies/{study.name}/published.csv", dtype=str, keep_default_na=False)
     rows = [
@@ -69,13 +73,17 @@ def run(*, study: Study, table: str, summary: str) -> None:
         for dataset in study.datasets
     ]
     write_table(table, pa.Table.from_pylist(rows, schema=CLAIMS), CLAIMS)
-    means = results.overall.groupby(["dataset", "method", "metric"])["value"].mean()
+    keys = ["dataset", "method", "metric", "explainer"]
+    means = results.overall.groupby(keys, dropna=False)["value"].mean()
     content = {
         "claims": {f"{row['claim']}/{row['dataset']}": row["verdict"] for row in rows},
-        "means": {"/".join(key): value for key, value in means.items()},
+        "means": {"/".join(part for part in key if isinstance(part, str)): value for key, value in means.items()},
     }
     with replacing(summary) as part:
         part.write_text(json.dumps(content, indent=1))
+    course = results.histories.pivot_table(index=["dataset", "method", "epoch"], columns="metric", values="value")
+    with replacing(curves) as part:
+        part.write_text(course.reset_index().to_json(orient="records", indent=1))
     for row in rows:
         print(f"{row['verdict']:12} {row['dataset']}: {row['statement']}", flush=True)
 

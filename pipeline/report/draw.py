@@ -7,7 +7,7 @@ from collections.abc import Callable
 import matplotlib
 from matplotlib.figure import Figure
 
-from pipeline.artifacts import replacing
+from pipeline.files import replacing
 from pipeline.report.results import Results
 from pipeline.study import Study
 

@@ -11,12 +11,12 @@ from collections import Counter
 from pathlib import Path
 
 import jinja2
-import pandas as pd
 import yaml
 
-from pipeline import layout, registry
-from pipeline.artifacts import CLAIMS, read_table, replacing
+from pipeline import layout, provenance, registry
+from pipeline.artifacts import CLAIMS, read_table
 from pipeline.errors import UserError
+from pipeline.files import replacing
 from pipeline.metrics.catalogue import METRICS
 from pipeline.report.claims import Side, read_claims
 from pipeline.report.results import Results, mean_and_interval
@@ -143,16 +143,12 @@ def environments(headers: list[dict]) -> list[dict]:
 
 
 def costs(root: str, studies: set[str]) -> list[dict]:
-    """Recorded cost of every job of this scale, dearest first: seconds, CPU seconds and peak memory in MiB."""
-    folder = Path(root) / "benchmarks"
-    rows = []
-    for path in sorted(folder.rglob("*.tsv")):
-        job = path.relative_to(folder).with_suffix("")
-        if job.parts[0] == "report" and job.parts[1].split(".")[0] not in studies:
-            continue
-        record = pd.read_csv(path, sep="\t", na_values="-").mean(numeric_only=True)
-        rows.append({"job": str(job), "seconds": record["s"], "cpu": record["cpu_time"], "memory": record["max_rss"]})
-    return sorted(rows, key=lambda row: -row["seconds"])
+    """Recorded cost of every job of this scale, dearest first; of the report's jobs those of `studies`."""
+    return [
+        {"job": job, **cost}
+        for job, cost in provenance.costs(root).items()
+        if not job.startswith("report/") or job.split("/")[1].split(".")[0] in studies
+    ]
 
 
 def number(value: float | None, metric: str) -> str:

@@ -23,7 +23,7 @@ AnyNetwork = ResnetCifar
 class Sgd(Section):
     kind: Literal["sgd"] = Field("sgd", alias="from")
     learning_rate: PositiveFloat = 0.1
-    momentum: NonNegativeFloat = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: NonNegativeFloat = 1e-4
     nesterov: bool = False
 
@@ -71,7 +71,7 @@ class Csg(Method, Training):
     lambda1: NonNegativeFloat = 1.0
     """Weight of the cross-entropy on the CSG path."""
     lambda2: NonNegativeFloat = 1e-3
-    """Weight of the sparsity penalty; short runs need 10 · learning rate · lambda2 · CSG steps at full rate ≥ 2."""
+    """Weight of the sparsity penalty; short runs need rate / (1 - momentum) · lambda2 · CSG steps at full rate ≥ 2."""
     density_bound: Annotated[float, Field(gt=0, le=1)] = 0.1
     """g / (C·K): the L1-density of the gates above which the penalty acts; at least 1 / C."""
     penalty: Literal["identity", "square", "smooth_l1"] = "identity"

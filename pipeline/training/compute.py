@@ -39,6 +39,8 @@ def choose(device: str, precision: str, threads: int) -> Compute:
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+    # Otherwise convolutions that are called fp32 run in TF32 on a GPU.
+    torch.backends.cudnn.allow_tf32 = False
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("run.device: cuda is not available here; set it to auto or cpu")
     chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"

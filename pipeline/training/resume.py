@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from pipeline.artifacts import replacing
+from pipeline.files import replacing
 
 
 class Resume:

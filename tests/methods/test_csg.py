@@ -2,7 +2,6 @@
 
 from copy import deepcopy
 
-import hypothesis
 import pytest
 import torch
 from hypothesis import given
@@ -60,7 +59,6 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("projection", PROJECTIONS)
-@hypothesis.settings(deadline=None)
 @given(gates=MATRICES)
 def test_projection_ends_in_the_allowed_set_and_stays_there(projection, gates):
     once = project_(gates.clone(), projection)
@@ -87,7 +85,6 @@ def nearest(column: Tensor) -> Tensor:
     return min(found, key=lambda point: float(((point - column) ** 2).sum()))
 
 
-@hypothesis.settings(deadline=None)
 @given(gates=MATRICES)
 def test_euclid_is_the_nearest_point(gates):
     ours = project_(gates.clone(), "euclid")
@@ -96,7 +93,6 @@ def test_euclid_is_the_nearest_point(gates):
         assert (projected - column).norm() == pytest.approx((nearest(column) - column).norm().item(), abs=1e-12)
 
 
-@hypothesis.settings(deadline=None)
 @given(gates=MATRICES)
 def test_normalise_divides_by_the_column_maximum(gates):
     ours = project_(gates.clone(), "normalise")
@@ -181,7 +177,6 @@ def test_schedule_has_the_papers_number_of_csg_epochs(epochs, warmup, csg_min, c
     assert not any(gated[:warmup])
 
 
-@hypothesis.settings(deadline=None)
 @given(st.integers(0, 300), st.integers(0, 20), st.integers(1, 6), st.integers(0, 5))
 def test_schedule_counts_cycles_from_the_first_epoch(epoch, warmup, period, csg_min):
     csg_min %= period

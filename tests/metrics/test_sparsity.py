@@ -2,7 +2,6 @@
 
 from itertools import product
 
-import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -25,7 +24,6 @@ def literal(values: np.ndarray) -> float:
     return sum(abs(one - other) for one, other in product(sizes, sizes)) / (2 * len(sizes) * sum(sizes))
 
 
-@hypothesis.settings(deadline=None)
 @given(maps=MAPS)
 def test_gini_is_the_literal_double_sum(maps):
     expected = [literal(values.numpy()) for values in maps]
@@ -39,7 +37,6 @@ def test_flat_maps_have_0_and_single_pixels_the_most(side):
     assert gini(torch.stack([flat, single])).tolist() == pytest.approx([0, 1 - 1 / side**2])
 
 
-@hypothesis.settings(deadline=None)
 @given(maps=MAPS, scale=st.sampled_from([-4.0, -1.0, 0.5, 1e-6, 1e6]))
 def test_scale_sign_and_place_do_not_matter(maps, scale):
     expected = gini(maps).tolist()

@@ -5,7 +5,6 @@ import math
 import re
 from pathlib import Path
 
-import hypothesis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
 from pipeline import layout, settings
-from pipeline.artifacts import CLAIMS, METRICS, read_table, write_table
+from pipeline.artifacts import CLAIMS, HISTORY, METRICS, read_table, write_table
 from pipeline.errors import UserError
 from pipeline.metrics.catalogue import METRICS as CATALOGUE
 from pipeline.report import claims, page
@@ -78,7 +77,6 @@ def test_a_claim_about_every_seed_is_refuted_by_one(values, margin, expected):
         assert (row["low"], row["high"]) == (min(values), max(values))
 
 
-@hypothesis.settings(deadline=None)
 @given(st.lists(st.floats(-10, 10), min_size=3, max_size=3).map(sorted), st.sampled_from([">", ">=", "<", "<="]))
 def test_verdict_asks_every_value_of_the_interval(numbers, relation):
     low, value, high = numbers
@@ -86,7 +84,6 @@ def test_verdict_asks_every_value_of_the_interval(numbers, relation):
     assert verdict(relation, 1.0, low, high) in (["holds", "not decided"] if agrees else ["fails", "not decided"])
 
 
-@hypothesis.settings(deadline=None)
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=6).filter(lambda values: np.std(values) > 1e-6))
 def test_interval_is_students(values):
     expected = ttest_1samp(values, 0.0).confidence_interval(0.95)
@@ -107,6 +104,7 @@ def test_one_value_has_no_interval_and_none_no_mean():
 # Differences.
 
 #: CSG is better by 0.01, 0.02 and 0.03, which only the pairs show: seeds differ by much more.
+HISTORY_ROWS = pa.Table.from_pylist([{"epoch": 0, "metric": "loss", "value": 1.0}], HISTORY)
 PAIRS = [("csg", 0, 0.51), ("csg", 1, 0.72), ("csg", 2, 0.93), ("std", 0, 0.5), ("std", 1, 0.7), ("std", 2, 0.9)]
 
 
@@ -198,7 +196,9 @@ def stage(folder: Path, *published: str) -> tuple[Study, list[dict], dict]:
         table = pa.Table.from_pandas(metrics((method, seed, value), (method, seed, 0.9, "class=1")), METRICS)
         write_table(layout.evaluation("a", "accuracy", "digits", method, seed), table, METRICS)
     table, summary = layout.claims("a", "toy"), layout.summary("a", "toy")
-    claims.run(study=study, table=table, summary=summary)
+    for _, method, seed in study.runs():
+        write_table(layout.history("a", "digits", method, seed), HISTORY_ROWS, HISTORY)
+    claims.run(study=study, table=table, summary=summary, curves=layout.curves("a", "toy"))
     return study, read_table(table, CLAIMS).to_pylist(), json.loads(Path(summary).read_text())
 
 

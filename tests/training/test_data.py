@@ -1,6 +1,5 @@
 """Images on the device: from tables, and changed at random by one gather that must equal a loop over single images."""
 
-import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -48,7 +47,6 @@ CHANGES = st.fixed_dictionaries(
 ).filter(lambda changes: any(changes.values()))
 
 
-@hypothesis.settings(deadline=None)
 @given(changes=CHANGES, seed=st.integers(0, 1000), channels=st.sampled_from([1, 3]))
 def test_augment_is_the_literal_loop(changes, seed, channels):
     pixels = pictures(channels=channels)

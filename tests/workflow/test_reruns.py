@@ -5,7 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import run_in
+
+from pipeline.checkpoints import load_checkpoint
 
 SMOKE = ("--configfile", "scales/smoke.yaml")
 PHASES = ("prepare", "train", "explain", "evaluate")
@@ -111,3 +114,14 @@ def test_modification_times_alone_rerun_nothing(done):
     for path in (done / "artifacts").rglob("*"):
         path.touch()
     assert planned(done) == {}
+
+
+def test_the_number_of_cores_changes_no_result(finished, project):
+    run_in(project)("snakemake", "--cores", "4", "evaluations", *SMOKE)
+    tables = [path.relative_to(project) for path in project.glob("artifacts/smoke/**/*.parquet")]
+    assert len(tables) == 2 + 4 + 4 + 14
+    for table in tables:
+        assert (project / table).read_bytes() == (finished / table).read_bytes(), table
+    for path in project.glob("artifacts/smoke/models/**/*.safetensors"):
+        ours, theirs = (load_checkpoint(place)[0] for place in (path, finished / path.relative_to(project)))
+        assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)

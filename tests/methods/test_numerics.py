@@ -1,0 +1,49 @@
+"""Ten steps of each method, against values on record: whatever changes them changes every result of the method.
+
+To record them anew after a deliberate change: `python tests/methods/test_numerics.py`.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline import registry
+from pipeline.settings import validate
+from pipeline.training.compute import choose
+from pipeline.training.data import Images
+from pipeline.training.session import Session
+from pipeline.training.streams import seeded, stream
+
+RECORD = Path(__file__).with_suffix(".json")
+METHODS = sorted(registry.TABLES["method"])
+
+#: Relative; other versions of torch and other processors sum in another order.
+TOLERANCE = 1e-3
+
+
+def losses(method: str) -> list[float]:
+    """Loss of each of ten steps, one an epoch, in single precision on one thread of the processor."""
+    small = {"from": "resnet_cifar", "blocks": 1, "channels": [4, 8, 16]}
+    training = {"network": small, "epochs": 10, "batch_size": 32, "optimiser": {"learning_rate": 0.05}}
+    blocks = {"datasets": {}, "evaluations": {}, "studies": {}, "training": training, "methods": {"m": {"from": method}}}
+    settings = validate(blocks).methods["m"]
+    pixels = torch.randint(256, (32, 1, 8, 8), generator=stream(0, "pixels"), dtype=torch.uint8)
+    notes = {"class_names": list("0123456789"), "augment": {"shift": 1}}
+    images = Images(pixels, torch.arange(32) % 10, [str(row) for row in range(32)], notes)
+    with seeded(0, "init"):
+        build = registry.load("network", settings.network.kind)
+        network = build(settings.network, channels=1, classes=10, mean=[0.5], std=[0.25])
+    session = Session(network, images, choose("cpu", "fp32", 1), seed=0)
+    registry.load("method", method)(session, settings)
+    return [row["value"] for row in session.history().to_pylist() if row["metric"] == "loss"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_ten_steps_are_what_they_were(method):
+    assert losses(method) == pytest.approx(json.loads(RECORD.read_text())[method], rel=TOLERANCE)
+
+
+if __name__ == "__main__":
+    RECORD.write_text(json.dumps({method: losses(method) for method in METHODS}, indent=1) + "\n")

@@ -1,0 +1,124 @@
+"""Results recorded in one clone and restored in another, with real git, DVC and Snakemake."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, copy_project
+
+#: The demo scale, which dvc.yaml wraps, made as small as the smoke scale.
+SMALL = {
+    "epochs: 60 ": "epochs: 3  ",
+    "channels: [8, 16, 64]": "channels: [4, 8, 16]",
+    "    seeds: 3 ": "    seeds: 2 ",
+    "    train: 1297 ": "    limit_train: 256\n    train: 1297 ",
+}
+
+
+def tool(folder: Path, *words: str, code: int = 0) -> str:
+    """Runs git, or dvc, snakemake and pipeline as modules, in `folder`; returns all that it said."""
+    environment = os.environ | {
+        "PYTHONPATH": str(folder), "DVC_NO_ANALYTICS": "1",
+        **{f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER")
+           for key, value in (("NAME", "a"), ("EMAIL", "a@example.org"))},
+    }  # fmt: skip
+    command = list(words) if words[0] == "git" else [sys.executable, "-m", *words]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def planned(folder: Path, *options: str) -> dict[str, int]:
+    table = tool(folder, "snakemake", "-n", *options)
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+
+@pytest.fixture(scope="module")
+def clones(tmp_path_factory) -> tuple[Path, Path]:
+    """A clone whose results were recorded and pushed, and a fresh clone of that."""
+    home = tmp_path_factory.mktemp("clones")
+    first = home / "first"
+    first.mkdir()
+    copy_project(first)
+    shutil.copy(ROOT / ".gitignore", first)
+    (first / ".dvc").mkdir()
+    shutil.copy(ROOT / ".dvc" / "config", first / ".dvc")
+    shutil.copy(ROOT / ".dvc" / ".gitignore", first / ".dvc")
+    text = (first / "params.yaml").read_text()
+    for old, new in SMALL.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    (first / "params.yaml").write_text(text)
+    tool(first, "git", "init", "-q", "-b", "main")
+    tool(first, "git", "add", "-A")
+    tool(first, "git", "commit", "-q", "-m", "project")
+    assert "jobs would still run" in tool(first, "pipeline", "commit", code=2)
+    tool(first, "snakemake", "--cores", "2")
+    tool(first, "pipeline", "commit")
+    tool(first, "git", "add", "-A")
+    tool(first, "git", "commit", "-q", "-m", "results")
+    tool(first, "dvc", "push", "-q")
+    second = home / "second"
+    tool(home, "git", "clone", "-q", str(first), str(second))
+    return first, second
+
+
+def test_round_trip(clones):
+    first, second = clones
+    assert not (second / "artifacts").exists()
+    assert "is missing; bring the recorded artifacts with `dvc pull`" in tool(second, "pipeline", "restore", code=2)
+    tool(second, "dvc", "pull", "-q")
+    assert planned(second), "without Snakemake's notes the artifacts cannot be trusted"
+    tool(second, "pipeline", "restore")
+    assert planned(second) == {}
+    for path in first.glob("artifacts/demo/models/**/*.safetensors"):
+        assert path.read_bytes() == (second / path.relative_to(first)).read_bytes()
+    # A change afterwards runs exactly what it would have run in the first clone, for a reason that is named.
+    change = ("--config", "methods={csg: {lambda2: 0.5}}")
+    assert planned(second, *change) == planned(first, *change)
+    assert planned(second, *change)["train"] == 2
+    code = second / "pipeline" / "methods" / "csg.py"
+    code.write_text(code.read_text().replace("gates.abs().mean()", "gates.mean()"))
+    assert "pipeline/methods/csg.py: l1_density()" in tool(second, "pipeline", "why")
+    tool(second, "git", "checkout", "-q", "pipeline")
+
+
+def test_restore_refuses_what_the_commit_does_not_record(clones):
+    _, second = clones
+    tool(second, "dvc", "pull", "-q", "--force")
+    claims = second / "artifacts/demo/report/csg.claims.parquet"
+    claims.unlink()
+    claims.write_bytes(b"something else")
+    said = tool(second, "pipeline", "restore", code=2)
+    assert "csg.claims.parquet: is not what the commit records" in said and len(said.splitlines()) == 1
+    tool(second, "dvc", "checkout", "-q", "--force")
+    tool(second, "pipeline", "restore")
+
+
+def test_dvc_shows_metrics_plots_and_differences(clones):
+    first, _ = clones
+    assert "digits/csg/accuracy" in tool(first, "dvc", "metrics", "show")
+    parameters = (first / "params.yaml").read_text()
+    (first / "params.yaml").write_text(parameters.replace("epochs: 3 ", "epochs: 4 "))
+    assert re.search(r"training\.epochs +3 +4", tool(first, "dvc", "params", "diff"))
+    (first / "params.yaml").write_text(parameters)
+    summary = first / "artifacts/demo/report/csg.metrics.json"
+    recorded = summary.read_text()
+    content = json.loads(recorded)
+    content["means"]["digits/csg/accuracy"] += 0.125
+    summary.unlink()
+    summary.write_text(json.dumps(content))
+    assert re.search(r"digits/csg/accuracy.* 0\.125", tool(first, "dvc", "metrics", "diff"))
+    summary.write_text(recorded)
+    assert "dvc_plots" in tool(first, "dvc", "plots", "show")
+    assert "csg.curves.json" in (first / "dvc_plots" / "index.html").read_text()
+
+
+def test_a_commit_without_results_says_so(clones, tmp_path):
+    copy_project(tmp_path)
+    assert "provenance.json: no such file" in tool(tmp_path, "pipeline", "restore", code=2)
