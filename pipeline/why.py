@@ -87,9 +87,10 @@ def planned(target: str | None, configfiles: list[str]) -> list[str]:
     done = subprocess.run(
         words + (["--configfile", *configfiles] if configfiles else []), capture_output=True, text=True
     )
-    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines()]
+    # Snakemake writes its errors last, some to standard output and some to standard error.
+    lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
     if done.returncode:
-        raise UserError(f"snakemake -n failed: {next(reversed(list(filter(None, lines))), 'no output')}")
+        raise UserError(f"snakemake -n failed: {lines[-1].removeprefix('clearbox: ')}")
     return [line.partition(": ")[2] for line in dict.fromkeys(lines) if line.startswith(COMMAND)]
 
 

@@ -27,8 +27,7 @@ def losses(method: str) -> list[float]:
     """Loss of each of ten steps, one an epoch, in single precision on one thread of the processor."""
     small = {"from": "resnet_cifar", "blocks": 1, "channels": [4, 8, 16]}
     training = {"network": small, "epochs": 10, "batch_size": 32, "optimiser": {"learning_rate": 0.05}}
-    blocks = {"datasets": {}, "evaluations": {}, "studies": {}, "training": training, "methods": {"m": {"from": method}}}
-    settings = validate(blocks).methods["m"]
+    settings = validate({"training": training, "methods": {"tried": {"from": method}}}).methods["tried"]
     pixels = torch.randint(256, (32, 1, 8, 8), generator=stream(0, "pixels"), dtype=torch.uint8)
     notes = {"class_names": list("0123456789"), "augment": {"shift": 1}}
     images = Images(pixels, torch.arange(32) % 10, [str(row) for row in range(32)], notes)
