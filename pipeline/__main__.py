@@ -5,10 +5,12 @@ Heavy imports stay inside the verbs.
 """
 
 import argparse
+import errno
 import json
 import os
 import sys
 from functools import cache
+from typing import Any
 
 from pipeline import layout, provenance, registry, settings, workflow
 from pipeline.errors import UserError, unknown
@@ -40,6 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
         args.verb(args)
     except UserError as error:
         print(f"clearbox: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"clearbox: {error.filename}: {error.strerror}; make room or choose run.artifacts_dir", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -157,7 +164,7 @@ def report(args: argparse.Namespace) -> None:
     from pipeline.study import Study
 
     if args.settings:
-        slices = json.loads(args.settings)
+        slices = _plain(args.settings)
     else:
         names = list(_settings(args).studies) if args.page == workflow.INDEX else [args.page]
         slices = [_study(args, name) for name in names]
@@ -180,7 +187,7 @@ def why(args: argparse.Namespace) -> None:
 def cost(args: argparse.Namespace) -> None:
     from pipeline.cost import run
 
-    run(_root(args))
+    run(_root(args), list(workflow.Plan(_settings(args)).studies.values()))
 
 
 def commit(args: argparse.Namespace) -> None:
@@ -224,10 +231,17 @@ def _block(args: argparse.Namespace, noun: str, name: str) -> Section:
 
 def _study(args: argparse.Namespace, name: str) -> dict:
     if args.settings:
-        return json.loads(args.settings)
+        return _plain(args.settings)
     if name not in _settings(args).studies:
         raise unknown("params.yaml", "study", name, _settings(args).studies)
     return workflow.study_slice(_settings(args), name)
+
+
+def _plain(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UserError(f"--settings: not JSON ({error}); leave it out to take the settings of params.yaml") from None
 
 
 def _network(header: dict) -> Section:

@@ -6,6 +6,7 @@ ends. Who can take that lock alone is the only one, and what lies in .snakemake/
 """
 
 import fcntl
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -16,11 +17,11 @@ def attend() -> IO:
     """Join the living drivers; removes stale locks if there are no others. Keep what is returned open."""
     FOLDER.mkdir(exist_ok=True)
     file = (FOLDER / "drivers").open("w")
-    try:
+    # An error means that others hold the lock, or that this file system has none: then nothing is known to be stale.
+    with suppress(OSError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for lock in FOLDER.glob("locks/*.lock"):
             lock.unlink()
-    except BlockingIOError:
-        pass
-    fcntl.flock(file, fcntl.LOCK_SH)
+    with suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_SH)
     return file

@@ -85,4 +85,10 @@ def costs(root: str) -> dict[str, dict[str, float]]:
     return dict(sorted(found.items(), key=lambda item: -item[1]["seconds"]))
 
 
+def job_of(output: str, root: str) -> str:
+    """Name in `costs` of the job that makes `output`."""
+    path = Path(output).relative_to(root)
+    return str(path.parent if path.parts[0] == "datasets" else path.with_suffix(""))
+
+
 COLUMNS = {"seconds": "s", "cpu": "cpu_time", "memory": "max_rss"}

@@ -164,10 +164,9 @@ def code_changes(digest: str) -> list[str]:
 
 def expected(job: Job, root: str, costs: dict[str, dict[str, float]]) -> float | None:
     """Seconds that the job took last time, else the mean of its phase, else None."""
-    path = Path(job.output).relative_to(root)
-    name = str(path.parent if job.verb == "prepare" else path.with_suffix(""))
+    name = provenance.job_of(job.output, root)
     if name in costs:
         return costs[name]["seconds"]
-    phase = [cost["seconds"] for other, cost in costs.items() if other.split("/")[0] == path.parts[0]]
+    phase = [cost["seconds"] for other, cost in costs.items() if other.split("/")[0] == name.split("/")[0]]
     return sum(phase) / len(phase) if phase else None
 

@@ -5,6 +5,8 @@ Tables hold shares as 0..1; the unit "%" means that people are shown them times 
 
 from typing import Literal, NamedTuple
 
+from pipeline.errors import unknown
+
 
 class Metric(NamedTuple):
     name: str
@@ -15,6 +17,13 @@ class Metric(NamedTuple):
     high: float | None
     better: Literal["higher", "lower", "neither"]
     source: str
+
+
+def about(name: str) -> Metric:
+    """The entry of a metric; raises `UserError` for one that has none."""
+    if name not in METRICS:
+        raise unknown("pipeline/metrics/catalogue.py", "metric", name, METRICS)
+    return METRICS[name]
 
 
 METRICS = {

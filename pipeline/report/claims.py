@@ -65,7 +65,7 @@ def run(*, study: Study, table: str, summary: str, curves: str) -> None:
     Writes the verdicts, and what `dvc metrics` and `dvc plots` compare between commits: `summary` and `curves`.
     """
     results = Results(study)
-    numbers = pd.read_csv(f"studies/{study.name}/published.csv", dtype=str, keep_default_na=False)
+    numbers = read_published(Path(f"studies/{study.name}/published.csv"))
     rows = [
         judge(claim, results.metrics, dataset)
         | {"study": study.name, "dataset": dataset, "published": published_text(claim, numbers)}
@@ -98,6 +98,17 @@ def read_claims(path: Path) -> list[Claim]:
         raise UserError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
     except ValidationError as error:
         raise UserError(one_line(error, list[Claim], str(path))) from None
+
+
+def read_published(path: Path) -> pd.DataFrame:
+    """Rows of published.csv as text; raises `UserError` naming the file."""
+    columns = ["table", "dataset", "model", "method", "metric", "value", "unit"]
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False)[columns]
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; every study has its published numbers there") from None
+    except (ValueError, KeyError) as error:
+        raise UserError(f"{path}: not a table with the columns {', '.join(columns)} ({error})") from None
 
 
 def judge(claim: Claim, metrics: pd.DataFrame, dataset: str) -> dict:

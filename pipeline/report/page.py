@@ -17,7 +17,7 @@ from pipeline import layout, provenance, registry
 from pipeline.artifacts import CLAIMS, read_table
 from pipeline.errors import UserError
 from pipeline.files import replacing
-from pipeline.metrics.catalogue import METRICS
+from pipeline.metrics.catalogue import about
 from pipeline.report.claims import Side, read_claims
 from pipeline.report.results import Results, mean_and_interval
 from pipeline.study import Study
@@ -65,6 +65,8 @@ def claims(study: Study) -> list[dict]:
     sides = {claim.id: claim for claim in read_claims(Path(f"studies/{study.name}/claims.yaml"))}
     rows = []
     for row in read_table(layout.claims(study.root, study.name), CLAIMS).to_pylist():
+        if row["claim"] not in sides:
+            raise UserError(f"studies/{study.name}/claims.yaml: claim '{row['claim']}' is gone; judge the claims again")
         claim = sides[row["claim"]]
         metric, right = claim.left.metric, claim.right
         rows.append(
@@ -75,7 +77,7 @@ def claims(study: Study) -> list[dict]:
                 "difference": interval(row["value"], row["low"], row["high"], metric),
                 "test": f"{row['relation']} {number(row['margin'], metric)}"
                 + (" in every seed" if row["over"] == "every" else ""),
-                "metric": METRICS[metric].title,
+                "metric": about(metric).title,
             }
         )
     return rows
@@ -83,7 +85,7 @@ def claims(study: Study) -> list[dict]:
 
 def side_text(side: Side, value: float | None) -> str:
     """ "method symbol value" of one side of a claim."""
-    return f"{side.method} {METRICS[side.metric].symbol} {number(value, side.metric)}"
+    return f"{side.method} {about(side.metric).symbol} {number(value, side.metric)}"
 
 
 def figure(study: Study, name: str) -> dict:
@@ -108,15 +110,15 @@ def metric_rows(results: Results) -> list[dict]:
         for method in results.study.methods:
             values = part[part["method"] == method]["value"]
             cells.append(interval(*mean_and_interval(values), metric) if len(values) else "–")
-        about = METRICS[metric]
+        entry = about(metric)
         rows.append(
             {
                 "dataset": dataset,
-                "metric": about.title + (f", {explainer}" if isinstance(explainer, str) else ""),
-                "symbol": about.symbol,
-                "better": about.better,
-                "unit": about.unit,
-                "source": about.source,
+                "metric": entry.title + (f", {explainer}" if isinstance(explainer, str) else ""),
+                "symbol": entry.symbol,
+                "better": entry.better,
+                "unit": entry.unit,
+                "source": entry.source,
                 "cells": cells,
                 "n": int(part["n"].max()),
             }
@@ -155,7 +157,7 @@ def number(value: float | None, metric: str) -> str:
     """A value in its metric's unit: shares called "%" are shown times 100."""
     if value is None or math.isnan(value):
         return "–"
-    return f"{100 * value:.2f} %" if METRICS[metric].unit == "%" else f"{value:.3g}"
+    return f"{100 * value:.2f} %" if about(metric).unit == "%" else f"{value:.3g}"
 
 
 def interval(mean: float | None, low: float | None, high: float | None, metric: str) -> str:

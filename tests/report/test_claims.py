@@ -18,7 +18,7 @@ from pipeline.artifacts import CLAIMS, HISTORY, METRICS, read_table, write_table
 from pipeline.errors import UserError
 from pipeline.metrics.catalogue import METRICS as CATALOGUE
 from pipeline.report import claims, page
-from pipeline.report.claims import Claim, Side, judge, published_text, read_claims, verdict
+from pipeline.report.claims import Claim, Side, judge, published_text, read_claims, read_published, verdict
 from pipeline.report.page import interval, number, side_text
 from pipeline.report.results import mean_and_interval
 from pipeline.study import Study
@@ -331,6 +331,21 @@ def test_message_on_wrong_claims_names_their_file_alone_and_the_right_key(tmp_pa
 def test_missing_claims_are_named(tmp_path):
     with pytest.raises(UserError, match=r"claims\.yaml: no such file; every study has its claims there"):
         read_claims(tmp_path / "claims.yaml")
+
+
+def test_missing_and_malformed_numbers_are_named(tmp_path):
+    path = tmp_path / "published.csv"
+    with pytest.raises(UserError, match=r"published\.csv: no such file"):
+        read_published(path)
+    for content in ("", "table,method\nT1,CSG"):
+        path.write_text(content)
+        with pytest.raises(UserError, match=r"published\.csv: not a table with the columns table, dataset"):
+            read_published(path)
+
+
+def test_a_metric_without_an_entry_is_named():
+    with pytest.raises(UserError, match=r"catalogue\.py: unknown metric 'acuracy'; did you mean 'accuracy'\?"):
+        number(0.5, "acuracy")
 
 
 # Numbers on the page.

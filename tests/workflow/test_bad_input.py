@@ -48,6 +48,7 @@ def test_settings_are_checked_while_the_snakefile_is_parsed(run, project, settin
         ("train digits csg 0", "datasets/digits/train.parquet: no such file"),
         ("evaluate accuracy digits csg 0", "models/digits/csg/0.safetensors: no such checkpoint"),
         ("train digits csg 0 --code 0123456789abcdef", "the code changed after this job was planned"),
+        ("claims csg --settings {", "--settings: not JSON"),
         ("claims cgs", "unknown study 'cgs'; did you mean 'csg'?"),
         ("report index", "no such"),
         ("train digits csg 0 --configfile scales/smok.yaml", "scales/smok.yaml: no such file"),
@@ -106,6 +107,14 @@ def test_settings_that_do_not_fit_the_data(run, trained, setting, message):
     before = model.read_bytes()
     assert message in refused(run, "pipeline", "train", "digits", "csg", "0", *SMOKE, "wrong.yaml")
     assert model.read_bytes() == before
+
+
+def test_a_base_that_fits_is_the_start_and_another_is_refused(run, trained):
+    (trained / "tuned.yaml").write_text("methods: {tuned: {from: csg, base: std}}")
+    run("pipeline", "train", "digits", "tuned", "0", *SMOKE, "tuned.yaml")
+    (trained / "wider.yaml").write_text("methods: {wider: {from: csg, base: std, network: {channels: [4, 8, 32]}}}")
+    line = refused(run, "pipeline", "train", "digits", "wider", "0", *SMOKE, "wider.yaml")
+    assert "std/0.safetensors: its network" in line and "does not fit" in line
 
 
 def test_a_failing_job_shows_its_line_and_leaves_nothing(run, project):
