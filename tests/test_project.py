@@ -8,7 +8,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from pipeline.registry import TABLES
-from pipeline.settings import SLICES
+from pipeline.settings import RESERVED, SLICES
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -49,3 +49,9 @@ def test_registry_and_settings_know_the_same_names():
         classes = [schema, *schema.get("$defs", {}).values()]
         named = {item["properties"]["from"]["const"] for item in classes if "from" in item.get("properties", {})}
         assert set(TABLES[noun]) <= named, f"a {noun} without a settings class"
+
+
+def test_no_study_can_take_the_name_of_a_rule():
+    files = [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
+    rules = {name for file in files for name in re.findall(r"^rule (\w+):", file.read_text(), re.MULTILINE)}
+    assert rules <= set(RESERVED)

@@ -26,8 +26,9 @@ from pipeline.settings.studies import Study
 NOUNS = ("datasets", "methods", "explainers", "evaluations")
 SECTIONS = ("run", "training", *NOUNS, "studies")
 
-#: Rule names that a study may not take, since both are targets of `snakemake <name>`.
-RESERVED = ("all", "datasets", "models", "explanations", "evaluations", "report")
+#: Names that a study may not take: of the workflow's rules, since all are targets of `snakemake <name>`, and of a page.
+PHASES = ("all", "datasets", "models", "explanations", "evaluations", "report")
+RESERVED = (*PHASES, "prepare", "train", "explain", "evaluate", "claims", "figure", "page", "index")
 
 #: What a stage is given on the command line: noun -> type of its slice.
 SLICES = {
@@ -61,7 +62,7 @@ class Settings(Section):
                 raise UserError(f"params.yaml: {place}.explainers: name at least one of {', '.join(self.explainers)}")
         for name, study in self.studies.items():
             if name in RESERVED:
-                raise UserError(f"params.yaml: studies.{name}: is the name of a phase; give the study another name")
+                raise UserError(f"params.yaml: studies.{name}: is a name of the workflow; give the study another")
             for section in NOUNS:
                 _check(f"studies.{name}.{section}", section[:-1], getattr(study, section), getattr(self, section))
             _check(f"studies.{name}.figures", "figure", study.figures, TABLES["figure"])
