@@ -13,7 +13,7 @@ import torch
 
 
 def derive(seed: int, *names: str | int) -> int:
-    """A 63-bit seed for the stream called by `names` (purpose first: init, shuffle, augment, layers, attack, evaluate)."""
+    """63-bit seed of the stream called by `names` (purpose first: init, shuffle, augment, layers, attack, evaluate)."""
     text = "/".join(map(str, (seed, *names)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
