@@ -64,7 +64,7 @@ def test_every_key_has_a_comment():
         ("{studies: {csg: {seeds: 0}}}", "studies.csg.seeds: input should be greater than 0, not 0"),
         ("{studies: {csg: {dataset: digits}}}", "studies.csg.dataset: unknown key; did you mean 'datasets'?"),
         ("{studies: {csg: {figures: [metric]}}}", "unknown figure 'metric'; did you mean 'metrics'?"),
-        ("{studies: {report: {title: x, datasets: [digits], methods: [std], evaluations: [accuracy]}}}", "of the workf"),
+        ("{studies: {report: {title: x, datasets: [digits], methods: [std], evaluations: [accuracy]}}}", "of the work"),
     ],
 )
 def test_wrong_settings_are_named_with_their_place_and_the_nearest_right_one(changes, message):
