@@ -55,3 +55,8 @@ def test_no_study_can_take_the_name_of_a_rule():
     files = [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
     rules = {name for file in files for name in re.findall(r"^rule (\w+):", file.read_text(), re.MULTILINE)}
     assert rules <= set(RESERVED)
+
+
+def test_contents_are_compared_whatever_the_size_of_files():
+    profile = yaml.safe_load((ROOT / "profiles" / "default" / "config.yaml").read_text())
+    assert profile["max-checksum-file-size"] == "10GB" and profile["rerun-incomplete"] is True
