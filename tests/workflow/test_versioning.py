@@ -116,7 +116,8 @@ def test_dvc_shows_metrics_plots_and_differences(clones):
     assert re.search(r"digits/csg/accuracy.* 0\.125", tool(first, "dvc", "metrics", "diff"))
     summary.write_text(recorded)
     assert "dvc_plots" in tool(first, "dvc", "plots", "show")
-    assert "csg.curves.json" in (first / "dvc_plots" / "index.html").read_text()
+    plots = (first / "dvc_plots" / "index.html").read_text()
+    assert "csg_curves_json" in plots and "Training accuracy, mean over seeds" in plots
 
 
 def test_a_commit_without_results_says_so(clones, tmp_path):
