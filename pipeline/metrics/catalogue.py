@@ -26,19 +26,19 @@ def about(name: str) -> Metric:
     return METRICS[name]
 
 
+CSG = "Liang et al. 2020"
+
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "Accuracy", "Acc", "%", 0, 1, "higher", "csg.md E1"),
-        Metric("mutual_information_score", "Mutual information score", "MIS", "nat", 0, None, "higher", "csg.md E1"),
-        Metric("mutual_information_floor", "MIS of shuffled labels", "MIS₀", "nat", 0, None, "neither", "csg.md E1"),
-        Metric("mutual_information", "Mutual information of filter and class", "M_kc", "nat", 0, None, "higher",
-               "csg.md E1"),
-        Metric("l1_density", "L1-density of the gates", "‖G‖₁/(CK)", "share", 0, 1, "lower", "csg.md appendix A"),
-        Metric("l1_density_lower", "Lower end of the L1-interval", "1/C", "share", 0, 1, "neither",
-               "csg.md appendix A"),
+        Metric("accuracy", "Accuracy", "Acc", "%", 0, 1, "higher", CSG),
+        Metric("mutual_information_score", "Mutual information score", "MIS", "nat", 0, None, "higher", CSG),
+        Metric("mutual_information_floor", "MIS of shuffled labels", "MIS₀", "nat", 0, None, "neither", CSG),
+        Metric("mutual_information", "Mutual information of filter and class", "M_kc", "nat", 0, None, "higher", CSG),
+        Metric("l1_density", "L1-density of the gates", "‖G‖₁/(CK)", "share", 0, 1, "lower", f"{CSG}, appendix A"),
+        Metric("l1_density_lower", "Lower end of the L1-interval", "1/C", "share", 0, 1, "neither", f"{CSG}, appendix A"),
         Metric("l1_density_upper", "Upper end of the L1-interval", "g/(CK)", "share", 0, 1, "neither",
-               "csg.md appendix A"),
-        Metric("gini", "Gini index of maps", "Gini", "share", 0, 1, "higher", "normat.md section 8.1"),
+               f"{CSG}, appendix A"),
+        Metric("gini", "Gini index of maps", "Gini", "share", 0, 1, "higher", "Hurley and Rickard 2009"),
     )
 }

@@ -1,7 +1,7 @@
 """Heat maps, of seed 0, of the gates G, the classifier weights W beside them, G∘W, and W of each method without gates.
 
-Filters stand in gate order, that of the class with the largest gate, the same in all panels of a row (csg.md F2, main
-Fig 4).
+Filters stand in gate order, that of the class with the largest gate, the same in all panels of a row (after Fig. 4 of
+Liang et al. 2020).
 """
 
 import matplotlib.pyplot as plt

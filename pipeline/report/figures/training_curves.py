@@ -1,4 +1,4 @@
-"""Loss, training accuracy and the density of the gates by epoch: mean over seeds with their range (csg.md F1).
+"""Loss, training accuracy and the density of the gates by epoch: mean over seeds with their range.
 
 Epochs on the gated path are drawn as dots apart from the line of ordinary epochs: there the network sees the label
 through the gates, and its training accuracy says nothing about the task.
