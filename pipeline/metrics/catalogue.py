@@ -27,6 +27,7 @@ def about(name: str) -> Metric:
 
 
 CSG = "Liang et al. 2020"
+INTERVAL = f"{CSG}, appendix A"
 
 METRICS = {
     metric.name: metric
@@ -35,10 +36,9 @@ METRICS = {
         Metric("mutual_information_score", "Mutual information score", "MIS", "nat", 0, None, "higher", CSG),
         Metric("mutual_information_floor", "MIS of shuffled labels", "MIS₀", "nat", 0, None, "neither", CSG),
         Metric("mutual_information", "Mutual information of filter and class", "M_kc", "nat", 0, None, "higher", CSG),
-        Metric("l1_density", "L1-density of the gates", "‖G‖₁/(CK)", "share", 0, 1, "lower", f"{CSG}, appendix A"),
-        Metric("l1_density_lower", "Lower end of the L1-interval", "1/C", "share", 0, 1, "neither", f"{CSG}, appendix A"),
-        Metric("l1_density_upper", "Upper end of the L1-interval", "g/(CK)", "share", 0, 1, "neither",
-               f"{CSG}, appendix A"),
+        Metric("l1_density", "L1-density of the gates", "‖G‖₁/(CK)", "share", 0, 1, "lower", INTERVAL),
+        Metric("l1_density_lower", "Lower end of the L1-interval", "1/C", "share", 0, 1, "neither", INTERVAL),
+        Metric("l1_density_upper", "Upper end of the L1-interval", "g/(CK)", "share", 0, 1, "neither", INTERVAL),
         Metric("gini", "Gini index of maps", "Gini", "share", 0, 1, "higher", "Hurley and Rickard 2009"),
     )
 }
