@@ -1,12 +1,10 @@
 """What runs again after a change: exactly what the change can affect."""
 
-import re
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import run_in
+from project import edit, jobs_in, run_in
 
 from pipeline.checkpoints import load_checkpoint
 
@@ -14,28 +12,14 @@ SMOKE = ("--configfile", "scales/smoke.yaml")
 PHASES = ("prepare", "train", "explain", "evaluate")
 
 
-@pytest.fixture
-def done(finished: Path, tmp_path: Path) -> Path:
-    """A copy of the finished project with Snakemake's own notes, to be edited."""
-    return Path(shutil.copytree(finished, tmp_path / "done", symlinks=True))
-
-
 def planned(project: Path, *options: str) -> dict[str, int]:
     """Jobs that would run, by rule."""
-    table = run_in(project)("snakemake", "-n", *SMOKE, *options).stdout
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+    return jobs_in(run_in(project)("snakemake", "-n", *SMOKE, *options).stdout)
 
 
 def phases(jobs: dict[str, int]) -> dict[str, int]:
     """Without the jobs of the report, which follow whatever came before them."""
     return {rule: count for rule, count in jobs.items() if rule in PHASES}
-
-
-def edit(project: Path, file: str, old: str, new: str) -> None:
-    path = project / file
-    text = path.read_text()
-    assert text.count(old) == 1, f"{file}: {old!r} stands there {text.count(old)} times"
-    path.write_text(text.replace(old, new))
 
 
 def test_a_second_run_does_nothing(done):

@@ -10,7 +10,7 @@ from subprocess import PIPE
 
 import pytest
 import torch
-from conftest import copy_project, run_in
+from project import copy_project, run_in
 
 from pipeline.checkpoints import load_checkpoint
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, copy_project
+from project import ROOT, copy_project, jobs_in
 
 #: The demo scale, which dvc.yaml wraps, made as small as the smoke scale.
 SMALL = {
@@ -34,8 +34,7 @@ def tool(folder: Path, *words: str, code: int = 0) -> str:
 
 
 def planned(folder: Path, *options: str) -> dict[str, int]:
-    table = tool(folder, "snakemake", "-n", *options)
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+    return jobs_in(tool(folder, "snakemake", "-n", *options))
 
 
 @pytest.fixture(scope="module")

@@ -1,36 +1,21 @@
 """`python -m pipeline why` names what would run and the change behind it, and agrees with `snakemake -n`."""
 
 import re
-import shutil
 from pathlib import Path
 
-import pytest
-from conftest import run_in
+from project import edit, jobs_in, run_in
 
 SMOKE = ("--configfile", "scales/smoke.yaml")
-
-
-@pytest.fixture
-def done(finished: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(finished, tmp_path / "done", symlinks=True))
 
 
 def why(project: Path, *words: str) -> str:
     """What it says, after checking that Snakemake plans as many jobs."""
     said = run_in(project)("pipeline", "why", *words).stdout
-    table = run_in(project)("snakemake", "-n", *words).stdout
-    rules = dict(re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE))
-    planned = sum(int(count) for rule, count in rules.items() if rule not in ("total", "all", "models"))
+    rules = jobs_in(run_in(project)("snakemake", "-n", *words).stdout)
+    planned = sum(count for rule, count in rules.items() if rule not in ("total", "all", "models"))
     counted = re.search(r"^(\d+) jobs", said, re.MULTILINE)
     assert (int(counted[1]) if counted else 0) == planned
     return said
-
-
-def edit(project: Path, file: str, old: str, new: str) -> None:
-    path = project / file
-    text = path.read_text()
-    assert text.count(old) == 1
-    path.write_text(text.replace(old, new))
 
 
 def test_nothing(done):

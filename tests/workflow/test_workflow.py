@@ -9,15 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import run_in
+from project import jobs_in, run_in
 
 SMOKE = ("--configfile", "scales/smoke.yaml")
 HEAVY = ("torch", "torchvision", "sklearn", "matplotlib", "pyarrow", "cv2")
-
-
-def planned(text: str) -> dict[str, int]:
-    """Jobs by rule from the table that `snakemake -n` prints."""
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
 
 
 def test_parsing_imports_nothing_heavy(project):
@@ -47,13 +42,13 @@ def test_parsing_imports_nothing_heavy(project):
     ],
 )
 def test_every_target_plans_its_phase(run, target, rules):
-    jobs = planned(run("snakemake", "-n", target, *SMOKE).stdout)
+    jobs = jobs_in(run("snakemake", "-n", target, *SMOKE).stdout)
     assert set(jobs) - {target, "total"} == rules
 
 
 def test_a_base_is_trained_first(run, project):
     (project / "tuned.yaml").write_text("methods: {tuned: {from: csg, base: std}}\nstudies: {csg: {methods: [tuned]}}")
-    jobs = planned(run("snakemake", "-n", "models", *SMOKE, "tuned.yaml").stdout)
+    jobs = jobs_in(run("snakemake", "-n", "models", *SMOKE, "tuned.yaml").stdout)
     # Two seeds of the method, and of the one it starts from, which the study itself does not name.
     assert jobs["train"] == 4
 
