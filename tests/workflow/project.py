@@ -11,6 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "params.yaml", "dvc.yaml", "pipeline", "rules", "scales", "profiles", "studies", "envs", "docs")
 
+#: Seconds after which a run counts as hanging.
+TIMEOUT = 300
+
 Run = Callable[..., subprocess.CompletedProcess]
 
 
@@ -31,7 +34,9 @@ def run_in(project: Path) -> Run:
 
     def run(*words: str, code: int | None = 0) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", *words]
-        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=project, env=environment, capture_output=True, text=True, timeout=TIMEOUT
+        )
         assert code is None or done.returncode == code, done.stdout + done.stderr
         return done
 
