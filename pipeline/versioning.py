@@ -21,9 +21,9 @@ def commit(root: str) -> None:
     packed = provenance.pack(root)
     with replacing(FILE) as part:
         part.write_text(json.dumps(packed, indent=0, sort_keys=True))
-    done = subprocess.run([sys.executable, "-m", "dvc", "commit", "--force", "--quiet"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "dvc", "commit", "--force"], capture_output=True, text=True)
     if done.returncode:
-        raise UserError(f"dvc commit failed: {' '.join(done.stderr.split())}")
+        raise UserError(f"dvc commit failed: {' '.join((done.stderr or done.stdout).split())}")
     print(f"{len(packed['outputs'])} files recorded; now: git add dvc.lock {FILE} && git commit, then dvc push")
 
 
