@@ -101,6 +101,7 @@ def test_restore_refuses_what_the_commit_does_not_record(clones):
 
 def test_dvc_shows_metrics_plots_and_differences(clones):
     first, _ = clones
+    assert "up to date" in tool(first, "dvc", "status")
     assert "digits/csg/accuracy" in tool(first, "dvc", "metrics", "show")
     parameters = (first / "params.yaml").read_text()
     (first / "params.yaml").write_text(parameters.replace("epochs: 3 ", "epochs: 4 "))
