@@ -30,7 +30,7 @@ Reader = Callable[[list[str]], argparse.Namespace]
 PLACES = {"prepare": "datasets.{dataset}", "train": "methods.{method}", "explain": "explainers.{explainer}",
           "evaluate": "evaluations.{evaluation}"}  # fmt: skip
 
-
+#: Verbs along the way of the data.
 ORDER = ("prepare", "train", "explain", "evaluate", "claims", "figure", "report")
 
 
@@ -61,24 +61,27 @@ def run(target: str | None, configfiles: list[str], read_command: Reader) -> Non
     costs = provenance.costs(root)
     for job in jobs:
         job.reasons = tuple(reasons(job, read_command))
-    for (verb, names, because), group in groupby(
-        sorted(jobs, key=lambda job: (not job.reasons, ORDER.index(job.verb), job.names, job.reasons)),
-        key=lambda job: (job.verb, job.names, job.reasons),
-    ):
-        members = list(group)
-        seeds = sorted(int(job.args.seed) for job in members if hasattr(job.args, "seed"))
-        known = [seconds for job in members if (seconds := expected(job, root, costs)) is not None]
-        print(
-            f"{verb} {names}"
-            + (f", seed{'s' * (len(seeds) > 1)} {' '.join(map(str, seeds))}" if seeds else "")
-            + (f", about {sum(known) / len(known):.0f} s{' each' * (len(members) > 1)}" if known else "")
-        )
+    jobs.sort(key=lambda job: (not job.reasons, ORDER.index(job.verb), job.names, job.reasons))
+    for (_, _, because), group in groupby(jobs, key=lambda job: (job.verb, job.names, job.reasons)):
+        print(headline(list(group), root, costs))
         for reason in because or ("follows from what runs before it",):
             print(f"    {reason}")
     times = [expected(job, root, costs) for job in jobs]
     total = sum(seconds for seconds in times if seconds is not None)
     unknown = sum(seconds is None for seconds in times)
     print(f"{len(jobs)} jobs, about {total:.0f} s in sum" + (f"; {unknown} of them without a record" * bool(unknown)))
+
+
+def headline(jobs: list[Job], root: str, costs: dict[str, dict[str, float]]) -> str:
+    """Jobs that differ in their seed alone: what they are, and how long each took last time."""
+    text = f"{jobs[0].verb} {jobs[0].names}"
+    seeds = sorted(int(job.args.seed) for job in jobs if hasattr(job.args, "seed"))
+    if seeds:
+        text += f", seed{'s' * (len(seeds) > 1)} {' '.join(map(str, seeds))}"
+    known = [seconds for job in jobs if (seconds := expected(job, root, costs)) is not None]
+    if known:
+        text += f", about {sum(known) / len(known):.0f} s{' each' * (len(jobs) > 1)}"
+    return text
 
 
 def planned(target: str | None, configfiles: list[str]) -> list[str]:
