@@ -291,9 +291,8 @@ def _parser() -> argparse.ArgumentParser:
     add(prepare, "raw files of a dataset to Parquet", "dataset", output=paths, raw_dir=path, **job)
     seconds = {"type": float, "metavar": "S", "help": "save the state so often (default: run.save_seconds)"}
     precision = {"choices": ["auto", "fp32", "bf16"], "help": "default: run.precision"}
-    add(train, "train one network", "dataset", "method", seed=True, data=path, base=optional, model=path,
-        history=path, state=path, save_seconds=seconds,
-        precision=precision, **machine, **job)
+    add(train, "train one network", "dataset", "method", seed=True, data=path, base=optional, model=path, history=path,
+        state=path, save_seconds=seconds, precision=precision, **machine, **job)
     add(explain, "attribution maps of one network", "dataset", "method", "explainer", seed=True, model=path, data=path,
         output=path, **machine, **job)
     add(evaluate, "measure one network", "evaluation", "dataset", "method", seed=True, model=path, data=paths,

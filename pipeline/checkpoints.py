@@ -6,6 +6,8 @@ images_per_second, notices.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +30,31 @@ def save_checkpoint(path: str | Path, tensors: dict[str, Any], header: dict) -> 
 
 def load_checkpoint(path: str | Path, framework: str = "pt") -> tuple[dict[str, Any], dict]:
     """Tensors by name (torch for framework "pt", NumPy for "numpy") and header; raises `UserError` naming the file."""
+    with _opened(path, framework) as (file, header):
+        return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (not a mapping)
+
+
+def read_header(path: str | Path) -> dict:
+    """Header alone; raises `UserError` as `load_checkpoint` does."""
+    with _opened(path, "numpy") as (_, header):
+        return header
+
+
+def network_weights(tensors: dict[str, Any]) -> dict[str, Any]:
+    """The network's state out of a checkpoint's tensors, without what the method keeps beside it."""
+    prefix = "network."
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+@contextmanager
+def _opened(path: str | Path, framework: str) -> Iterator[tuple[Any, dict]]:
     try:
         with safe_open(path, framework=framework) as file:
-            header = _header(path, file.metadata())
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (not a mapping)
+            yield file, _header(path, file.metadata())
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint; make it with `snakemake --cores 2 {path}`") from None
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a whole safetensors file ({error}); delete it and run snakemake again") from None
-
-
-def read_header(path: str | Path) -> dict:
-    """Header alone."""
-    return load_checkpoint(path, framework="numpy")[1]
 
 
 def _header(path: str | Path, metadata: dict | None) -> dict:

@@ -1,5 +1,9 @@
-"""Atomic writes: everything lands beside its place first and is then renamed, so that a file that exists is whole."""
+"""Atomic writes, and digests of files.
 
+Everything lands beside its place first and is then renamed, so that a file that exists is whole.
+"""
+
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,3 +21,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def sha256(path: str | Path) -> str:
+    """Digest of a file's content in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

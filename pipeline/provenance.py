@@ -6,12 +6,11 @@ fingerprint is made of, so that a changed fingerprint can be explained by the fu
 
 import base64
 import csv
-import hashlib
 import json
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.files import replacing
+from pipeline.files import replacing, sha256
 from pipeline.fingerprint import Code
 
 SNAKEMAKE = Path(".snakemake")
@@ -49,7 +48,9 @@ def pack(root: str) -> dict:
         notes = notes_file(str(path))
         if path.is_file() and notes.is_file():
             outputs[str(path)] = {"sha256": sha256(path), "notes": json.loads(notes.read_text())}
-    code = {path.stem: json.loads(path.read_text()) for path in sorted((SNAKEMAKE / "code").glob("*.json"))}
+    commands = " ".join(record["notes"]["shellcmd"] for record in outputs.values())
+    kept = [path for path in sorted((SNAKEMAKE / "code").glob("*.json")) if path.stem in commands]
+    code = {path.stem: json.loads(path.read_text()) for path in kept}
     return {"outputs": outputs, "code": code}
 
 
@@ -58,7 +59,7 @@ def unpack(packed: dict) -> None:
     for output, record in packed["outputs"].items():
         if not Path(output).is_file():
             raise UserError(f"{output}: is missing; bring the recorded artifacts with `dvc pull`")
-        if sha256(Path(output)) != record["sha256"]:
+        if sha256(output) != record["sha256"]:
             raise UserError(f"{output}: is not what the commit records; bring that back with `dvc checkout --force`")
     for output, record in packed["outputs"].items():
         with replacing(notes_file(output)) as part:
@@ -66,11 +67,6 @@ def unpack(packed: dict) -> None:
     for digest, content in packed["code"].items():
         with replacing(SNAKEMAKE / "code" / f"{digest}.json") as part:
             part.write_text(json.dumps(content))
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def costs(root: str) -> dict[str, dict[str, float]]:

@@ -61,6 +61,7 @@ rule page:
     input:
         plan.page_claims,
         plan.of_page("figures"),
+        plan.of_page("tables"),
         plan.of_page("models"),
         plan.of_page("evaluations"),
     output:

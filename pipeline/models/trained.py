@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline import registry
+from pipeline.checkpoints import network_weights
 from pipeline.settings import parse_slice
 
 #: Images in one forward pass of evaluations and explainers; results do not depend on it.
@@ -18,8 +19,7 @@ def network_of(tensors: dict[str, Tensor], header: dict, device: torch.device) -
     settings = parse_slice("network", json.dumps(header["settings"]["network"]))
     shape = {key: header["input"][key] for key in ("channels", "mean", "std")}
     network = registry.load("network", settings.kind)(settings, classes=len(header["class_names"]), **shape)
-    prefix = "network."
-    network.load_state_dict({name.removeprefix(prefix): v for name, v in tensors.items() if name.startswith(prefix)})
+    network.load_state_dict(network_weights(tensors))
     return network.to(device).eval()
 
 

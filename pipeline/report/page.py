@@ -77,7 +77,6 @@ def claims(study: Study) -> list[dict]:
                 "difference": interval(row["value"], row["low"], row["high"], metric),
                 "test": f"{row['relation']} {number(row['margin'], metric)}"
                 + (" in every seed" if row["over"] == "every" else ""),
-                "metric": about(metric).title,
             }
         )
     return rows

@@ -10,7 +10,7 @@ from scipy.stats import t
 
 from pipeline import layout
 from pipeline.artifacts import DATASET, HISTORY, METRICS, read_table, table_notes
-from pipeline.checkpoints import load_checkpoint
+from pipeline.checkpoints import load_checkpoint, read_header
 from pipeline.study import Study
 
 #: Confidence of every interval in the report.
@@ -42,7 +42,7 @@ class Results:
     @cached_property
     def headers(self) -> list[dict]:
         """Headers of the study's checkpoints, in the order of its runs."""
-        return [load_checkpoint(path, "numpy")[1] for path in self.study.models()]
+        return [read_header(path) for path in self.study.models()]
 
     @cached_property
     def notices(self) -> dict[str, list[str]]:

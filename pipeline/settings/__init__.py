@@ -27,8 +27,8 @@ NOUNS = ("datasets", "methods", "explainers", "evaluations")
 SECTIONS = ("run", "training", *NOUNS, "studies")
 
 #: Names that a study may not take: of the workflow's rules, since all are targets of `snakemake <name>`, and of a page.
-PHASES = ("all", "datasets", "models", "explanations", "evaluations", "report")
-RESERVED = (*PHASES, "prepare", "train", "explain", "evaluate", "claims", "figure", "page", "index")
+RESERVED = ("all", "datasets", "models", "explanations", "evaluations", "report",
+            "prepare", "train", "explain", "evaluate", "claims", "figure", "page", "index")  # fmt: skip
 
 #: What a stage is given on the command line: noun -> type of its slice.
 SLICES = {

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.artifacts import HISTORY, write_table
-from pipeline.checkpoints import load_checkpoint, save_checkpoint
+from pipeline.checkpoints import load_checkpoint, network_weights, save_checkpoint
 from pipeline.errors import UserError
+from pipeline.files import sha256
 from pipeline.machine import machine, versions
 from pipeline.training.compute import choose
 from pipeline.training.data import Images
@@ -55,7 +56,7 @@ def run(
         network = build(settings.network, classes=images.classes, **shape)
     if base:
         start_from(network, base)
-    inputs = [digest_of(path) for path in (data, base) if path]
+    inputs = [sha256(path) for path in (data, base) if path]
     key = digest(code, settings.slice(), inputs, seed, compute.device.type, compute.precision, threads)
     with Resume(state, key, save_seconds) as resume:
         session = Session(network, images, compute, seed, method, resume)
@@ -92,18 +93,11 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def digest_of(path: str) -> str:
-    """The same of a file's content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
 def start_from(network: nn.Module, path: str) -> None:
     """Give `network` the weights of a checkpoint; raises `UserError` where the shapes differ."""
     tensors, header = load_checkpoint(path)
-    weights = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
     try:
-        network.load_state_dict(weights)
+        network.load_state_dict(network_weights(tensors))
     except RuntimeError:
         raise UserError(
             f"{path}: its network {header['settings']['network']} does not fit; give both methods the same `network`"
