@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from pipeline import layout, provenance, registry, settings, workflow
@@ -19,6 +20,9 @@ from pipeline.settings.base import Section
 
 EXAMPLES = """examples:
   python -m pipeline doctor                                 what this machine has and what is missing
+  python -m pipeline data list                              datasets: what is ready, what is missing
+  python -m pipeline data fetch cub                         download, verify and unpack one
+  python -m pipeline data draw cub --raw-dir toy            a small tree in its layout, drawn
   python -m pipeline prepare digits                         raw files to Parquet
   python -m pipeline train digits csg 0                     one network: dataset, method, seed
   python -m pipeline explain digits csg input_gradient 0    its attribution maps
@@ -58,14 +62,36 @@ def prepare(args: argparse.Namespace) -> None:
 
     block = _block(args, "dataset", args.dataset)
     outputs = args.output or [layout.dataset(_root(args), args.dataset, split) for split in layout.SPLITS]
+    drawn = getattr(block, "miniature", None) is not None
     job.run(
-        prepare=registry.load("dataset", block.kind),
+        dataset=import_module(registry.module("dataset", block.kind)),
+        draw=registry.load("miniature", block.kind) if drawn else None,
         raw_dir=args.raw_dir or _settings(args).run.raw_dir,
         settings=block,
         name=args.dataset,
         outputs=dict(zip(layout.SPLITS, outputs, strict=True)),
+        threads=args.threads or _settings(args).run.threads,
         code=_code(args, workflow.prepare_code(block)),
     )
+
+
+def data(args: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from pipeline.datasets import listing
+    from pipeline.settings.datasets import AnyDataset
+
+    found = listing.entries(AnyDataset)
+    raw_dir = Path(args.raw_dir or _settings(args).run.raw_dir)
+    match args.action:
+        case "list":
+            listing.show(found, raw_dir)
+        case "fetch":
+            listing.fetch(found, args.names, raw_dir)
+        case "draw":
+            listing.draw(found, args.names, raw_dir)
+        case "table":
+            print(*listing.table(found), sep="\n")
 
 
 def train(args: argparse.Namespace) -> None:
@@ -266,7 +292,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
-    def add(verb, summary: str, *names: str, seed: bool = False, **options: dict) -> None:
+    def add(verb, summary: str, *names: str, seed: bool = False, **options: dict) -> argparse.ArgumentParser:
         sub = verbs.add_parser(verb.__name__, help=summary, description=summary)
         sub.set_defaults(verb=verb)
         for name in names:
@@ -276,6 +302,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="overlays on params.yaml")
         for name, option in options.items():
             sub.add_argument(f"--{name.replace('_', '-')}", **option)
+        return sub
 
     job = {
         "settings": {"metavar": "JSON", "help": "the job's settings (default: from params.yaml)"},
@@ -288,7 +315,11 @@ def _parser() -> argparse.ArgumentParser:
     path = {"metavar": "PATH", "help": "default: the artifact's place under run.artifacts_dir"}
     paths = {**path, "nargs": "*"}
     optional = {**path, "nargs": "?"}
-    add(prepare, "raw files of a dataset to Parquet", "dataset", output=paths, raw_dir=path, **job)
+    add(prepare, "raw files of a dataset to Parquet", "dataset", output=paths, raw_dir=path,
+        threads=machine["threads"], **job)
+    raw = add(data, "datasets: what is ready or missing; fetch; draw in miniature; table of the docs", raw_dir=path)
+    raw.add_argument("action", choices=["list", "fetch", "draw", "table"])
+    raw.add_argument("names", nargs="*", metavar="NAME", help="datasets to fetch or draw, as in `from:`")
     seconds = {"type": float, "metavar": "S", "help": "save the state so often (default: run.save_seconds)"}
     precision = {"choices": ["auto", "fp32", "bf16"], "help": "default: run.precision"}
     add(train, "train one network", "dataset", "method", seed=True, data=path, base=optional, model=path, history=path,

@@ -1,6 +1,8 @@
 """Tables on disk: their schemas, declared once, and checked when a table is written and when it is read."""
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,8 +17,24 @@ IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 #: Long table of labelled images. Metadata `clearbox` holds class names, mean, std, augment and notices.
 DATASET = pa.schema([("sample_id", pa.string()), ("image", IMAGE), ("label", pa.int64())])
 
-#: Columns that a dataset table may have besides those of `DATASET`.
-DATASET_EXTRA = {"mask": IMAGE}
+#: Places of visible parts in pixels: `part` is an index into the part names.
+PARTS = pa.list_(pa.struct([("part", pa.int64()), ("x", pa.float32()), ("y", pa.float32())]))
+
+#: Every object in a picture: `segment` is an index into the segment names.
+SEGMENTS = pa.list_(pa.struct([("segment", pa.int64()), ("mask", IMAGE)]))
+
+#: Columns that a dataset table may have besides those of `DATASET`; `pipeline.datasets.samples.Sample` says what they
+#: hold. A column `factors` is a struct of whatever the dataset's generator drew.
+DATASET_EXTRA = {
+    "source": pa.string(),
+    "group": pa.string(),
+    "mask": IMAGE,
+    "bbox": pa.list_(pa.float32()),
+    "parts": PARTS,
+    "attributes": pa.list_(pa.uint8()),
+    "gaze": IMAGE,
+    "segments": SEGMENTS,
+}
 
 #: Course of a training: one row an epoch and metric.
 HISTORY = pa.schema([("epoch", pa.int64()), ("metric", pa.string()), ("value", pa.float64())])
@@ -70,27 +88,54 @@ CLAIMS = pa.schema(
 )
 
 #: Columns in which an empty cell means "does not apply" or "not available".
-NULLABLE = {"mask", "explainer", "subset", "published", "left", "right", "value", "low", "high"}
+NULLABLE = {*DATASET_EXTRA, "explainer", "subset", "published", "left", "right", "value", "low", "high"}
+
+#: How every table is written.
+WRITING = {"compression": "zstd", "write_page_checksum": True}
+
+#: Rows of a table that are in memory at once while it is streamed.
+PIECE = 512
 
 
 def write_table(path: str | Path, table: pa.Table, schema: pa.Schema) -> None:
     """Write `table` as Parquet after checking it against `schema`; its metadata is kept."""
+    _complete(str(path), table.schema, schema)
     _check(str(path), table, schema)
     with replacing(path) as part:
-        pq.write_table(table, part, compression="zstd", write_page_checksum=True)
+        pq.write_table(table, part, **WRITING)
 
 
-def read_table(path: str | Path, schema: pa.Schema) -> pa.Table:
-    """Read a Parquet table and check it against `schema`; raises `UserError` naming the file."""
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such file; make it with `snakemake --cores 2 {path}`")
-    try:
-        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path}: not a whole Parquet table ({reason}); delete it and run snakemake again") from None
+def read_table(path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet table, or those of its columns, and check it against `schema`.
+
+    Raises `UserError` naming the file.
+    """
+    with _opened(path, schema) as file:
+        table = file.read(columns)
+        notes = file.metadata.metadata or {}
     _check(str(path), table, schema)
-    return table
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), **_own(notes)})
+
+
+def stream_table(
+    path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None
+) -> Iterator[tuple[pa.Table, int]]:
+    """Pieces of a table, or of those of its columns, in order, each with the number of rows of the whole.
+
+    Never more than a piece and a row group are in memory. Raises `UserError` as `read_table`.
+    """
+    with _opened(path, schema) as file:
+        total = file.metadata.num_rows
+        for batch in file.iter_batches(PIECE, columns=columns):
+            piece = pa.Table.from_batches([batch])
+            _check(str(path), piece, schema)
+            yield piece, total
+
+
+def read_notes(path: str | Path, schema: pa.Schema) -> dict:
+    """What the project itself noted in the metadata of a table on disk; raises `UserError` as `read_table`."""
+    with _opened(path, schema) as file:
+        return json.loads(_own(file.metadata.metadata or {}).get(b"clearbox", b"{}"))
 
 
 def table_notes(table: pa.Table) -> dict:
@@ -98,12 +143,35 @@ def table_notes(table: pa.Table) -> dict:
     return json.loads((table.schema.metadata or {}).get(b"clearbox", b"{}"))
 
 
+@contextmanager
+def _opened(path: str | Path, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such file; make it with `snakemake --cores 2 {path}`")
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            _complete(str(path), file.schema_arrow, schema)
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path}: not a whole Parquet table ({reason}); delete it and run snakemake again") from None
+
+
+def _own(metadata: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """The project's own notes in a file's metadata: those that became known last are there and not in its schema."""
+    return {b"clearbox": metadata[b"clearbox"]} if b"clearbox" in metadata else {}
+
+
+def _complete(path: str, found: pa.Schema, schema: pa.Schema) -> None:
+    for name in schema.names:
+        if name not in found.names:
+            raise UserError(f"{path}: column '{name}' is missing; expected {', '.join(schema.names)}")
+
+
 def _check(path: str, table: pa.Table, schema: pa.Schema) -> None:
     extra = DATASET_EXTRA if schema is DATASET else {}
-    for field in schema:
-        if field.name not in table.column_names:
-            raise UserError(f"{path}: column '{field.name}' is missing; expected {', '.join(schema.names)}")
     for field in table.schema:
+        if field.name == "factors" and schema is DATASET and pa.types.is_struct(field.type):
+            continue
         expected = extra.get(field.name) or (schema.field(field.name).type if field.name in schema.names else None)
         if expected is None:
             raise UserError(f"{path}: column '{field.name}' is not one of {', '.join([*schema.names, *extra])}")

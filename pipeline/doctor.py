@@ -1,12 +1,15 @@
 """What this machine has and what the settings still need, for `python -m pipeline doctor`."""
 
 import shutil
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from pipeline.datasets.sources import SOURCES, Source
+from pipeline import registry
+from pipeline.datasets.listing import is_there
+from pipeline.datasets.sources import Source
 from pipeline.machine import PACKAGES, machine, versions
 from pipeline.training.compute import choose, gains_from_bf16
 
@@ -31,11 +34,16 @@ def run(settings: "Settings") -> None:
     }
     for name, text in rows.items():
         print(f"{name:10} {text}")
-    print(f"\nraw data in {settings.run.raw_dir}/")
-    used = {settings.datasets[name].kind for study in settings.studies.values() for name in study.datasets}
-    for dataset, sources in SOURCES.items():
-        for source in sources:
-            print(f"  {'needed' if dataset in used else '      '}  {dataset:14} {_state(source, settings.run.raw_dir)}")
+    print(f"\nraw data in {settings.run.raw_dir}/ that the studies read; all datasets: python -m pipeline data list")
+    named = dict.fromkeys(name for study in settings.studies.values() for name in study.datasets)
+    for name in named:
+        block = settings.datasets[name]
+        if getattr(block, "miniature", None):
+            print(f"  {name:14} drawn by toyworld")
+            continue
+        sources = import_module(registry.module("dataset", block.kind)).SOURCES
+        for text in [_state(source, Path(settings.run.raw_dir)) for source in sources] or ["comes with the packages"]:
+            print(f"  {name:14} {text}")
 
 
 def _gpus() -> str:
@@ -48,8 +56,11 @@ def _disk(folder: Path) -> str:
     return f"{shutil.disk_usage(there).free / 2**30:.0f} GiB free for {folder}"
 
 
-def _state(source: Source, raw_dir: str) -> str:
-    path = source.path(Path(raw_dir))
-    if path.exists() or any(path.parent.rglob(part.name) for part in source.parts if path.parent.exists()):
-        return f"{path.name}: found"
-    return f"{path.name}: missing; downloaded when needed ({source.size / 1e6:.1f} MB), or put it in {path.parent}/"
+def _state(source: Source, raw_dir: Path) -> str:
+    if is_there(source, raw_dir):
+        return f"{source.file}: found"
+    place = source.path(raw_dir).parent
+    if not source.urls:
+        return f"{source.file}: missing; get it from {source.page} and put it into {place}/"
+    size = f" ({source.size / 1e6:.1f} MB)" if source.size else ""
+    return f"{source.file}: missing; downloaded when needed{size}, or put it into {place}/"

@@ -1,7 +1,8 @@
 """Which module stands behind the `from:` of a settings block. Literal tables; imports nothing heavy.
 
-A new dataset, network, method, explainer, evaluation or figure is one file and one line here. The module is imported
-only by the stage that needs it, so that reading the settings and planning the workflow stay fast.
+A new dataset, network, method, explainer, evaluation or figure is one file and one line here; a dataset that can be
+drawn in miniature has a second line. The module is imported only by the stage that needs it, so that reading the
+settings and planning the workflow stay fast.
 """
 
 from importlib import import_module
@@ -11,10 +12,39 @@ from pipeline.errors import unknown
 
 TABLES: dict[str, dict[str, str]] = {
     "dataset": {
+        "apascal": "pipeline.datasets.apascal:prepare",
+        "awa2": "pipeline.datasets.awa2:prepare",
+        "ayahoo": "pipeline.datasets.ayahoo:prepare",
+        "cells": "pipeline.datasets.cells:prepare",
         "cifar10": "pipeline.datasets.cifar10:prepare",
+        "cub": "pipeline.datasets.cub:prepare",
         "digits": "pipeline.datasets.digits:prepare",
-        "fashion_mnist": "pipeline.datasets.mnist:prepare_fashion",
+        "fashion_mnist": "pipeline.datasets.fashion_mnist:prepare",
+        "image_folder": "pipeline.datasets.image_folder:prepare",
+        "imagenette": "pipeline.datasets.imagenette:prepare",
+        "isic2017": "pipeline.datasets.isic2017:prepare",
+        "kmnist": "pipeline.datasets.kmnist:prepare",
+        "lfwa": "pipeline.datasets.lfwa:prepare",
         "mnist": "pipeline.datasets.mnist:prepare",
+        "oxford_pets": "pipeline.datasets.oxford_pets:prepare",
+        "places365": "pipeline.datasets.places365:prepare",
+        "places_rooms": "pipeline.datasets.places_rooms:prepare",
+        "textured_digits": "pipeline.datasets.textured_digits:prepare",
+        "toyworld": "pipeline.datasets.toyworld.dataset:prepare",
+        "usps": "pipeline.datasets.usps:prepare",
+        "voc_animals": "pipeline.datasets.voc_animals:prepare",
+    },
+    "miniature": {
+        "apascal": "pipeline.datasets.toyworld.trees.apascal:write",
+        "awa2": "pipeline.datasets.toyworld.trees.awa2:write",
+        "ayahoo": "pipeline.datasets.toyworld.trees.ayahoo:write",
+        "cub": "pipeline.datasets.toyworld.trees.cub:write",
+        "isic2017": "pipeline.datasets.toyworld.trees.isic2017:write",
+        "lfwa": "pipeline.datasets.toyworld.trees.lfwa:write",
+        "oxford_pets": "pipeline.datasets.toyworld.trees.oxford_pets:write",
+        "places365": "pipeline.datasets.toyworld.trees.places365:write",
+        "places_rooms": "pipeline.datasets.toyworld.trees.places_rooms:write",
+        "voc_animals": "pipeline.datasets.toyworld.trees.voc_animals:write",
     },
     "network": {
         "resnet_cifar": "pipeline.models.resnet_cifar:build",
@@ -33,6 +63,7 @@ TABLES: dict[str, dict[str, str]] = {
         "sparsity": "pipeline.evaluations.sparsity:evaluate",
     },
     "figure": {
+        "contact_sheets": "pipeline.report.figures.contact_sheets:draw",
         "explanations": "pipeline.report.figures.explanations:draw",
         "gates_and_weights": "pipeline.report.figures.gates_and_weights:draw",
         "metrics": "pipeline.report.figures.metrics:draw",

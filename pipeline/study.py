@@ -31,6 +31,10 @@ class Study:
     def methods(self) -> list[str]:
         return list(self.slice["methods"])
 
+    def verdicts(self) -> list[str]:
+        """The table of verdicts, if the study has methods to judge."""
+        return [layout.claims(self.root, self.name)] if self.methods else []
+
     def runs(self) -> Iterator[tuple[str, str, int]]:
         """(dataset, method, seed) of every network that the study trains."""
         for dataset in self.slice["datasets"]:

@@ -58,9 +58,6 @@ class Plan:
     def on_page(self, page: str) -> list[Study]:
         return list(self.studies.values()) if page == INDEX else [self.studies[page]]
 
-    def page_claims(self, w: Any) -> list[str]:
-        return [layout.claims(self.root, study.name) for study in self.on_page(w.page)]
-
     def base_model(self, w: Any) -> list[str]:
         """Checkpoint that a method starts from, if it names one."""
         base = self.settings.methods[w.method].base
@@ -116,7 +113,8 @@ def study_slice(settings: "Settings", name: str) -> dict:
 
 
 def prepare_code(dataset: "Dataset") -> Code:
-    return Code(("pipeline.datasets.job", module("dataset", dataset.kind)))
+    drawn = (module("miniature", dataset.kind),) if getattr(dataset, "miniature", None) else ()
+    return Code(("pipeline.datasets.job", module("dataset", dataset.kind), *drawn))
 
 
 def train_code(method: "Method") -> Code:

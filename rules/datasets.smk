@@ -14,9 +14,10 @@ rule prepare:
         layout.benchmark(ROOT, "datasets/{dataset}")
     conda:
         "../envs/clearbox.yaml"
+    threads: RUN.threads
     resources:
         mem_mb=4000,
         runtime=60,
     shell:
         "python -m pipeline prepare {wildcards.dataset} --settings {params.settings:q} --code {params.code}"
-        " --raw-dir {params.raw_dir:q} --output {output.train:q} {output.test:q} > {log:q} 2>&1"
+        " --threads {threads} --raw-dir {params.raw_dir:q} --output {output.train:q} {output.test:q} > {log:q} 2>&1"

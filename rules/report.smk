@@ -59,7 +59,7 @@ rule page:
     message:
         "Write the page {wildcards.page}"
     input:
-        plan.page_claims,
+        plan.of_page("verdicts"),
         plan.of_page("figures"),
         plan.of_page("tables"),
         plan.of_page("models"),

@@ -1,7 +1,7 @@
 """CIFAR-10 (Krizhevsky 2009), python version: 32×32 RGB photographs of ten classes, 50,000 + 10,000.
 
 Read from the unpacked folder if there is one, else straight from the official archive, which is downloaded if it is
-missing (`sources.py`). A batch is a pickle, hence a program: it is read by an unpickler that knows arrays and byte
+missing. A batch is a pickle, hence a program: it is read by an unpickler that knows arrays and byte
 strings and nothing else, so that no file can run code.
 """
 
@@ -15,15 +15,33 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
-from pipeline.datasets.download import download
-from pipeline.datasets.sources import SOURCES
+from pipeline.datasets.download import obtain
+from pipeline.datasets.samples import Prepared, of_arrays
+from pipeline.datasets.sources import Part, Source
 from pipeline.errors import UserError
-from pipeline.images import image_table
 
 if TYPE_CHECKING:
-    from pipeline.settings.datasets import Dataset
+    from pipeline.settings.datasets import Cifar10
+
+SOURCES = (
+    Source(
+        file="cifar-10-python.tar.gz", urls=("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
+        page="https://www.cs.toronto.edu/~kriz/cifar.html",
+        licence="none stated; cite Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+        size=170_498_071, checksum="md5:c58f30108f718f92721af3b95e74349a",
+        parts=(
+            Part("data_batch_1", "c99cafc152244af753f735de768cd75f", 10_000),
+            Part("data_batch_2", "d4bba439e000b95fd0a9bffe97cbabec", 10_000),
+            Part("data_batch_3", "54ebc095f3ab1f0389bbae665268c751", 10_000),
+            Part("data_batch_4", "634d18415352ddfa80567beed471001a", 10_000),
+            Part("data_batch_5", "482c414d41f54cd18b22e5b47cb7c3cb", 10_000),
+            Part("test_batch", "40351d587109b95175f43aff81a1287e", 10_000),
+        ),
+    ),
+)  # fmt: skip
+COLUMNS = ()
+OFFICIAL = {"train": 50_000, "test": 10_000}
 
 FOLDER = "cifar-10-batches-py"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -31,36 +49,33 @@ MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2023, 0.1994, 0.2010)
 
 
-def prepare(raw_dir: Path, settings: "Dataset") -> dict[str, pa.Table]:
-    """Tables "train" (the five batches in order) and "test".
+def prepare(raw_dir: Path, settings: "Cifar10") -> Prepared:
+    """Training images of the five batches in order, and test images.
 
     Raises `UserError` for a file that is missing, damaged, altered, or asks for anything but arrays and byte strings.
     """
-    (source,) = SOURCES["cifar10"]
-    place = next((path for path in (raw_dir / FOLDER, source.path(raw_dir)) if path.exists()), None)
-    place = place or download(source, raw_dir)
+    (source,) = SOURCES
+    place = raw_dir / FOLDER
+    if not place.exists():
+        place = obtain(source, raw_dir)
     remedy = source.remedy(place)
     contents = _contents(place, remedy)
-    images, labels, notices = {}, {}, []
+    batches = []
     for part in source.parts:
         file = place / part.name
         if part.name not in contents:
             raise UserError(f"{file}: is missing; put it there, or {remedy}")
-        images[part.name], labels[part.name] = read_batch(file, contents[part.name], remedy)
-        notices += part.notices(file, contents[part.name], len(labels[part.name]), remedy)
-    *train, test = (part.name for part in source.parts)
-    return {
-        split: image_table(
-            [f"{split}-{row:05d}" for row in range(sum(len(labels[name]) for name in names))],
-            np.concatenate([images[name] for name in names]),
-            np.concatenate([labels[name] for name in names]),
-            class_names=CLASSES,
-            mean=MEAN,
-            std=STD,
-            notices=notices,
-        )
-        for split, names in {"train": train, "test": [test]}.items()
-    }
+        images, labels = read_batch(file, contents[part.name], remedy)
+        part.check(file, contents[part.name], len(labels), remedy)
+        batches.append((images, labels))
+    *train, test = batches
+    return Prepared(
+        class_names=CLASSES,
+        mean=MEAN,
+        std=STD,
+        train=of_arrays("train", *(np.concatenate(arrays) for arrays in zip(*train, strict=True))),
+        test=of_arrays("test", *test),
+    )
 
 
 def read_batch(file: Path, content: bytes, remedy: str) -> tuple[np.ndarray, np.ndarray]:

@@ -9,23 +9,25 @@ the inverse map: they see v again, up to a rounding of (1 + 8σ) / 510.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 import torch
 from sklearn.datasets import load_digits
 from torch.nn.functional import interpolate
 
+from pipeline.datasets.samples import Prepared, of_arrays
 from pipeline.errors import UserError
-from pipeline.images import image_table
 
 if TYPE_CHECKING:
     from pipeline.settings.datasets import Digits
 
+SOURCES = ()
+COLUMNS = ()
+OFFICIAL: dict[str, int] = {}
 NOISE_SEED = 1
 SPLIT_SEED = 0
 
 
-def prepare(raw_dir: Path, settings: "Digits") -> dict[str, pa.Table]:
-    """Tables "train" and "test"; `raw_dir` is not used, the scans come with scikit-learn.
+def prepare(raw_dir: Path, settings: "Digits") -> Prepared:
+    """A random split of the scans; `raw_dir` is not used, they come with scikit-learn.
 
     Raises `UserError` if settings.train leaves no test image.
     """
@@ -36,19 +38,16 @@ def prepare(raw_dir: Path, settings: "Digits") -> dict[str, pa.Table]:
             f"there are {len(labels)} images, so give at most {len(labels) - 1}"
         )
     shift, scale = 4 * settings.noise, 1 + 8 * settings.noise
-    stored = ((values + shift) / scale * 255).round().clamp(0, 255).to(torch.uint8)
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SPLIT_SEED))
-    return {
-        split: image_table(
-            [f"{split}-{row:05d}" for row in range(len(rows))],
-            stored[rows].permute(0, 2, 3, 1).numpy(),
-            labels[rows].numpy(),
-            class_names=tuple("0123456789"),
-            mean=[shift / scale],
-            std=[1 / scale],
-        )
-        for split, rows in {"train": order[: settings.train], "test": order[settings.train :]}.items()
-    }
+    stored = ((values + shift) / scale * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SPLIT_SEED)).numpy()
+    train, test = order[: settings.train], order[settings.train :]
+    return Prepared(
+        class_names=tuple("0123456789"),
+        mean=[shift / scale],
+        std=[1 / scale],
+        train=of_arrays("train", stored[train], labels.numpy()[train]),
+        test=of_arrays("test", stored[test], labels.numpy()[test]),
+    )
 
 
 def noisy_digits(size: int, noise: float) -> tuple[torch.Tensor, torch.Tensor]:

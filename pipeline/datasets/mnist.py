@@ -1,50 +1,51 @@
-"""MNIST (LeCun, Cortes, Burges) and Fashion-MNIST (Xiao, Rasul, Vollgraf 2017): 28×28 grey, 60,000 + 10,000.
+"""MNIST (LeCun, Cortes, Burges 1998): 60,000 + 10,000 handwritten digits, 28×28 grey, in the official idx files."""
 
-Both are read from their official idx files, which are downloaded if they are missing (`sources.py`).
-"""
-
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
+import numpy as np
 
-from pipeline.datasets.idx import read_pair
-from pipeline.datasets.sources import SOURCES
-from pipeline.images import image_table
+from pipeline.datasets.idx import read_splits, sources
+from pipeline.datasets.samples import Prepared, of_arrays
 
 if TYPE_CHECKING:
-    from pipeline.settings.datasets import Dataset
+    from pipeline.settings.datasets import Mnist
 
-DIGITS = tuple("0123456789")
-ARTICLES = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+SOURCES = sources(
+    "mnist",
+    ["https://ossci-datasets.s3.amazonaws.com/mnist", "https://storage.googleapis.com/cvdf-datasets/mnist"],
+    page="http://yann.lecun.com/exdb/mnist",
+    licence="CC BY-SA 3.0",
+    packed=(
+        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        "d53e105ee54ea40749a09fcbcd1e9432",
+        "9fb629c4189551a2d022fa330f9573f3",
+        "ec29112dd5afa0611ce80d1b7f02629c",
+    ),
+    plain=(
+        "6bbc9ace898e44ae57da46a324031adb",
+        "a25bea736e30d166cdddb491f175f624",
+        "2646ac647ad5339dbf082846283269ea",
+        "27ae3e4e09519cfbb04c329615203637",
+    ),
+    sizes=(9_912_422, 28_881, 1_648_877, 4_542),
 )
+COLUMNS = ()
+OFFICIAL = {"train": 60_000, "test": 10_000}
 
 
-def prepare(raw_dir: Path, settings: "Dataset") -> dict[str, pa.Table]:
-    """Tables "train" and "test" of MNIST; raises `UserError` for files that are missing, damaged or altered."""
-    return _tables(raw_dir, "mnist", DIGITS, mean=0.1307, std=0.3081)
+def prepare(raw_dir: Path, settings: "Mnist") -> Prepared:
+    """The official splits; raises `UserError` for files that are missing, damaged or altered."""
+    splits = read(raw_dir)
+    return Prepared(
+        class_names=tuple("0123456789"),
+        mean=(0.1307,),
+        std=(0.3081,),
+        train=of_arrays("train", *splits["train"]),
+        test=of_arrays("test", *splits["test"]),
+    )
 
 
-def prepare_fashion(raw_dir: Path, settings: "Dataset") -> dict[str, pa.Table]:
-    """Tables "train" and "test" of Fashion-MNIST; raises `UserError` as `prepare` does."""
-    return _tables(raw_dir, "fashion_mnist", ARTICLES, mean=0.286, std=0.353)
-
-
-def _tables(raw_dir: Path, name: str, class_names: Sequence[str], *, mean: float, std: float) -> dict[str, pa.Table]:
-    train_images, train_labels, test_images, test_labels = SOURCES[name]
-    train = read_pair(raw_dir, train_images, train_labels, side=28)
-    test = read_pair(raw_dir, test_images, test_labels, side=28)
-    return {
-        split: image_table(
-            [f"{split}-{row:05d}" for row in range(len(labels))],
-            images[..., None],
-            labels,
-            class_names=class_names,
-            mean=[mean],
-            std=[std],
-            notices=notices,
-        )
-        for split, (images, labels, notices) in {"train": train, "test": test}.items()
-    }
+def read(raw_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Images N×28×28 uint8 and labels N uint8 of "train" and "test"; raises as `prepare`."""
+    return read_splits(raw_dir, SOURCES, side=28)

@@ -44,7 +44,7 @@ def run(*, studies: list[Study], output: str) -> None:
 def study_content(study: Study) -> dict:
     """Everything that the template shows of one study, as text."""
     results = Results(study)
-    verdicts = claims(study)
+    verdicts = claims(study) if study.methods else []
     return {
         "name": study.name,
         "title": study.slice["title"],
@@ -54,7 +54,7 @@ def study_content(study: Study) -> dict:
         "counts": Counter(claim["verdict"] for claim in verdicts),
         "notices": results.notices,
         "figures": [figure(study, name) for name in study.slice["figures"]],
-        "metrics": metric_rows(results),
+        "metrics": metric_rows(results) if study.methods else [],
         "settings": yaml.safe_dump(study.slice, sort_keys=False, allow_unicode=True),
         "environments": environments(results.headers),
     }

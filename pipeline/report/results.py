@@ -9,7 +9,7 @@ import pyarrow as pa
 from scipy.stats import t
 
 from pipeline import layout
-from pipeline.artifacts import DATASET, HISTORY, METRICS, read_table, table_notes
+from pipeline.artifacts import DATASET, HISTORY, METRICS, read_notes, read_table
 from pipeline.checkpoints import load_checkpoint, read_header
 from pipeline.study import Study
 
@@ -50,7 +50,7 @@ class Results:
         found: dict[str, list[str]] = {}
         for dataset in self.study.datasets:
             path = layout.dataset(self.study.root, dataset, "test")
-            found[dataset] = table_notes(read_table(path, DATASET)).get("notices", [])
+            found[dataset] = read_notes(path, DATASET).get("notices", [])
         for header in self.headers:
             found.setdefault(f"{header['dataset']}/{header['method']}", header["notices"])
         return {name: notices for name, notices in found.items() if notices}

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Self
 
-import pyarrow as pa
 import torch
 from torch import Tensor
 
 from pipeline.artifacts import DATASET, read_table, table_notes
-from pipeline.images import decode
+from pipeline.images import read_images
 
 
 @dataclass
@@ -23,8 +22,8 @@ class Images:
     @classmethod
     def read(cls, path: str, device: torch.device, limit: int | None = None) -> Self:
         """First `limit` images (None: all) of a dataset table; raises `UserError` for a table that is damaged."""
-        table: pa.Table = read_table(path, DATASET).slice(0, limit)
-        pixels = torch.from_numpy(decode(path, table["image"])).permute(0, 3, 1, 2).contiguous()
+        table = read_table(path, DATASET, columns=["sample_id", "label"]).slice(0, limit)
+        pixels = torch.from_numpy(read_images(path, limit)).permute(0, 3, 1, 2).contiguous()
         labels = torch.from_numpy(table["label"].to_numpy().copy())
         return cls(pixels.to(device), labels.to(device), table["sample_id"].to_pylist(), table_notes(table))
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reading import read_all
 
-from pipeline.artifacts import table_notes
 from pipeline.datasets import cifar10
 from pipeline.errors import UserError
-from pipeline.images import decode
 from pipeline.settings.datasets import Cifar10
 
 SETTINGS = Cifar10(kind="cifar10")
@@ -52,38 +51,36 @@ def as_archive(raw: Path) -> None:
 @pytest.mark.real_data
 def test_real_batches_from_folder_and_archive(real_data, tmp_path):
     (tmp_path / "cifar-10-python.tar.gz").symlink_to(real_data / "cifar-10.tar.gz")
-    from_archive = cifar10.prepare(tmp_path, SETTINGS)
+    from_archive = read_all(cifar10.prepare(tmp_path, SETTINGS))
     with tarfile.open(real_data / "cifar-10.tar.gz") as tar:
         tar.extractall(tmp_path, filter="data")
     (tmp_path / "cifar-10-python.tar.gz").unlink()
-    from_folder = cifar10.prepare(tmp_path, SETTINGS)
-    assert all(from_archive[split].equals(from_folder[split], check_metadata=True) for split in ("train", "test"))
-    assert {split: table.num_rows for split, table in from_folder.items()} == {"train": 6000, "test": 600}
-    assert table_notes(from_folder["train"])["notices"][0] == (
-        "data_batch_1 is not the official file: 1200 of 10000 rows; results are on a subset"
-    )
+    train, test = read_all(cifar10.prepare(tmp_path, SETTINGS))
+    assert (len(train), len(test)) == (6000, 600)
+    for packed, unpacked in zip([*from_archive[0], *from_archive[1]], train + test, strict=True):
+        assert (packed.sample_id, packed.label) == (unpacked.sample_id, unpacked.label)
+        assert np.array_equal(packed.image, unpacked.image)
     # The first images of the official batch: a frog, two trucks, a deer, two automobiles.
-    assert from_folder["train"]["label"][:6].to_pylist() == [6, 9, 9, 4, 1, 1]
-    images = decode("test", from_folder["test"]["image"])
-    assert images.mean((0, 1, 2)) / 255 == pytest.approx(cifar10.MEAN, abs=0.02)
+    assert [sample.label for sample in train[:6]] == [6, 9, 9, 4, 1, 1]
+    assert np.stack([sample.image for sample in test]).mean((0, 1, 2)) / 255 == pytest.approx(cifar10.MEAN, abs=0.02)
 
 
 def test_rows_are_planes_of_red_green_blue(raw):
-    tables = cifar10.prepare(raw, SETTINGS)
-    image = decode("train", tables["train"]["image"])[1]
+    train, test = read_all(cifar10.prepare(raw, SETTINGS))
     for row, column, channel in [(0, 0, 0), (3, 5, 1), (31, 30, 2)]:
-        assert image[row, column, channel] == PIXELS[1, 1024 * channel + 32 * row + column]
-    assert tables["train"]["label"].to_pylist() == [0, 1, 2, 1, 2, 3, 2, 3, 4, 3, 4, 5, 4, 5, 6]
-    assert tables["test"]["sample_id"].to_pylist() == ["test-00000", "test-00001", "test-00002"]
+        assert train[1].image[row, column, channel] == PIXELS[1, 1024 * channel + 32 * row + column]
+    assert [sample.label for sample in train] == [0, 1, 2, 1, 2, 3, 2, 3, 4, 3, 4, 5, 4, 5, 6]
+    assert [sample.sample_id for sample in test] == ["test-00000", "test-00001", "test-00002"]
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("keys", [(b"data", b"labels"), ("data", "labels")])
 def test_batches_saved_anew_are_read(raw, protocol, keys):
     write(raw / cifar10.FOLDER / "test_batch", dict(zip(keys, (PIXELS, [7, 8, 9]), strict=True)), protocol)
-    test = cifar10.prepare(raw, SETTINGS)["test"]
-    assert test["label"].to_pylist() == [7, 8, 9]
-    assert np.array_equal(decode("test", test["image"]).transpose(0, 3, 1, 2).reshape(3, 3072), PIXELS)
+    _, test = read_all(cifar10.prepare(raw, SETTINGS))
+    assert [sample.label for sample in test] == [7, 8, 9]
+    images = np.stack([sample.image for sample in test])
+    assert np.array_equal(images.transpose(0, 3, 1, 2).reshape(3, 3072), PIXELS)
 
 
 @pytest.mark.parametrize("archive", [False, True])

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.datasets import idx
-from pipeline.datasets.sources import SOURCES, Part, Source
+from pipeline.datasets import idx, mnist
+from pipeline.datasets.sources import Part, Source
 from pipeline.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 28, 28), dtype=np.uint8)
@@ -29,9 +29,10 @@ def official(source: Source, values: np.ndarray) -> Source:
 
 
 @pytest.fixture
-def sources() -> tuple[Source, Source]:
-    images, labels, *_ = SOURCES["mnist"]
-    return official(images, IMAGES), official(labels, LABELS)
+def sources() -> tuple[Source, ...]:
+    """Training images and labels whose official content is the pair above, and the same again as test files."""
+    train = official(mnist.SOURCES[0], IMAGES), official(mnist.SOURCES[1], LABELS)
+    return train + train
 
 
 @pytest.fixture
@@ -48,36 +49,30 @@ def write(raw: Path, name: str, content: np.ndarray | bytes) -> None:
     (raw / "mnist" / f"{name}.gz").write_bytes(gzip.compress(content))
 
 
-def test_official_pair_is_read_silently(raw, sources):
-    images, labels, notices = idx.read_pair(raw, *sources, side=28)
-    assert np.array_equal(images, IMAGES) and np.array_equal(labels, LABELS)
-    assert notices == []
+def test_official_pair_is_read(raw, sources):
+    for images, labels in idx.read_splits(raw, sources, side=28).values():
+        assert np.array_equal(images, IMAGES) and np.array_equal(labels, LABELS)
 
 
 def test_unpacked_names_are_accepted(raw, sources):
     for file in list((raw / "mnist").iterdir()):
         file.with_suffix("").write_bytes(gzip.decompress(file.read_bytes()))
         file.unlink()
-    images, labels, notices = idx.read_pair(raw, *sources, side=28)
+    images, labels = idx.read_splits(raw, sources, side=28)["train"]
     assert np.array_equal(images, IMAGES) and np.array_equal(labels, LABELS)
-    assert notices == []
 
 
-def test_fewer_rows_are_a_subset_with_a_notice(raw, sources):
+def test_fewer_rows_are_a_subset(raw, sources):
     write(raw, "train-images-idx3-ubyte", IMAGES[:2])
     write(raw, "train-labels-idx1-ubyte", LABELS[:2])
-    images, _, notices = idx.read_pair(raw, *sources, side=28)
-    assert np.array_equal(images, IMAGES[:2])
-    assert notices == [
-        "train-images-idx3-ubyte.gz is not the official file: 2 of 5 rows; results are on a subset",
-        "train-labels-idx1-ubyte.gz is not the official file: 2 of 5 rows; results are on a subset",
-    ]
+    images, labels = idx.read_splits(raw, sources, side=28)["train"]
+    assert np.array_equal(images, IMAGES[:2]) and np.array_equal(labels, LABELS[:2])
 
 
 def test_counts_must_be_equal(raw, sources):
     write(raw, "train-labels-idx1-ubyte", LABELS[:4])
     with pytest.raises(UserError, match=r"mnist: train-images.*holds 5 images, train-labels.* 4 labels"):
-        idx.read_pair(raw, *sources, side=28)
+        idx.read_splits(raw, sources, side=28)
 
 
 @pytest.mark.parametrize("rows", [0, 5, 6])
@@ -90,7 +85,7 @@ def test_full_size_with_other_content_is_refused(raw, sources, rows):
 def test_other_labels_in_the_official_number_are_refused(tmp_path):
     write(tmp_path, "train-labels-idx1-ubyte", np.zeros(60_000, np.uint8))
     with pytest.raises(UserError, match="damaged or altered"):
-        idx.read(tmp_path, SOURCES["mnist"][1], row=())
+        idx.read(tmp_path, mnist.SOURCES[1], row=())
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tables import write_images
 from torch import Tensor
 
-from pipeline.artifacts import DATASET, EXPLANATIONS, METRICS, read_table, write_table
+from pipeline.artifacts import EXPLANATIONS, METRICS, read_table
 from pipeline.checkpoints import load_checkpoint, save_checkpoint
 from pipeline.errors import UserError
 from pipeline.evaluations import job
 from pipeline.evaluations.subject import Row, Subject
 from pipeline.explainers import job as explainer_job
 from pipeline.explainers.maps import Maps, write_maps
-from pipeline.images import annotate, image_table
 from pipeline.metrics.catalogue import METRICS as CATALOGUE
 from pipeline.metrics.mutual_information import mutual_information_matrix
 from pipeline.metrics.sparsity import gini
@@ -68,8 +68,7 @@ def toy(tmp_path_factory) -> Trained:
     found = Trained(*(str(folder / name) for name in ("3.safetensors", "test.parquet", "maps.parquet")))
     images, labels = pictures()
     ids = [f"test-{row}" for row in range(len(labels))]
-    table = image_table(ids, images, labels, class_names=NAMES, mean=MEAN, std=STD)
-    write_table(found.data, annotate(table, augment={}), DATASET)
+    write_images(found.data, ids, images, labels, class_names=NAMES, mean=MEAN, std=STD, augment={})
     with seeded(3, "init"):
         network = build(SETTINGS.network, channels=1, classes=4, mean=MEAN, std=STD)
     run = Session(network, Images.read(found.data, CPU), Compute(CPU, "fp32"), seed=3)

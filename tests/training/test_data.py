@@ -5,11 +5,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import write_images
 from torch import Tensor
 
-from pipeline.artifacts import DATASET, write_table
 from pipeline.errors import UserError
-from pipeline.images import annotate, image_table
 from pipeline.training.data import Images, augment
 
 CPU = torch.device("cpu")
@@ -97,11 +96,11 @@ def written(request, tmp_path) -> tuple[str, np.ndarray]:
     images[..., 0] = 255 - images[..., 0]
     labels = np.array([2, 0, 1, 2])
     channels = request.param
-    table = image_table(
-        list("wxyz"), images, labels, class_names=["a", "b", "c"], mean=[0.5] * channels, std=[0.1] * channels
-    )
     path = str(tmp_path / "t.parquet")
-    write_table(path, annotate(table, augment={"shift": 1}), DATASET)
+    write_images(
+        path, list("wxyz"), images, labels, class_names=["a", "b", "c"], mean=[0.5] * channels, std=[0.1] * channels,
+        augment={"shift": 1},
+    )
     return path, images
 
 

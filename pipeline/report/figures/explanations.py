@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline import layout
-from pipeline.artifacts import DATASET, EXPLANATIONS, read_table
-from pipeline.images import decode
+from pipeline.artifacts import EXPLANATIONS, read_table
+from pipeline.images import read_images
 from pipeline.report.results import Results
 
 SEED = 0
@@ -25,7 +25,7 @@ def draw(results: Results) -> Figure:
     rows = iter(grid)
     for dataset in study.datasets:
         path = layout.dataset(study.root, dataset, "test")
-        images = decode(path, read_table(path, DATASET).slice(0, IMAGES)["image"])
+        images = read_images(path, IMAGES)
         row = next(rows)
         for axes, image in zip(row, images, strict=False):
             axes.imshow(image, cmap="gray", vmin=0, vmax=255)

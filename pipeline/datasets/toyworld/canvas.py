@@ -1,0 +1,190 @@
+"""A canvas that knows what it shows: shapes are painted over one another, each a region of an object.
+
+It has 3×3 samples a pixel. The picture is their mean, which smooths edges. A pixel belongs to a region or an object if
+that covers more than half of its samples; nine cannot be halved, so of two that do not overlap at most one gets the pixel.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pipeline.datasets.toyworld.shapes import Points
+
+SAMPLES = 3
+#: Light falls from the upper left, more from above than from the left.
+_LIGHT_X, _LIGHT_Y = 0.5, 1.0
+
+Colour = tuple[float, float, float] | np.ndarray
+"""Red, green, blue, each 0..1."""
+
+
+@dataclass(frozen=True)
+class Stencil:
+    """Samples inside a shape: a rectangle of the canvas, and which of its samples belong."""
+
+    top: int
+    left: int
+    inside: np.ndarray
+    """h×w bool; empty if the shape lies outside the picture."""
+
+    def __and__(self, other: "Stencil") -> "Stencil":
+        """What both have, in the rectangle of the first."""
+        inside = np.zeros_like(self.inside)
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        bottom = min(self.top + self.inside.shape[0], other.top + other.inside.shape[0])
+        right = min(self.left + self.inside.shape[1], other.left + other.inside.shape[1])
+        if bottom > top and right > left:
+            mine = (slice(top - self.top, bottom - self.top), slice(left - self.left, right - self.left))
+            its = (slice(top - other.top, bottom - other.top), slice(left - other.left, right - other.left))
+            inside[mine] = self.inside[mine] & other.inside[its]
+        return Stencil(self.top, self.left, inside)
+
+
+class Canvas:
+    """A square picture in the making. Coordinates run from 0 to 1, x to the right, y down."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.side = size * SAMPLES
+        self._colours = np.zeros((self.side, self.side, 3), np.float32)
+        self._ids = np.zeros((self.side, self.side), np.uint8)
+        self._regions: dict[tuple[int, str], int] = {}
+        self.objects: list[str] = []
+        """Names of the objects begun so far."""
+
+    def begin(self, name: str) -> int:
+        """A new object: regions filled from now on are its own. Returns its number."""
+        self.objects.append(name)
+        return len(self.objects) - 1
+
+    def stencil(self, outline: Points) -> Stencil:
+        """Samples inside a closed outline."""
+        points = np.asarray(outline, dtype=float) * self.side - 0.5
+        left, top = (max(int(v), 0) for v in np.floor(points.min(axis=0)))
+        right, bottom = (min(int(v), self.side - 1) for v in np.ceil(points.max(axis=0)))
+        inside = np.zeros((max(bottom - top + 1, 0), max(right - left + 1, 0)), np.uint8)
+        if inside.size:
+            cv2.fillPoly(inside, [np.round((points - (left, top)) * 16).astype(np.int32)], 1, shift=4)
+        return Stencil(top, left, inside.view(bool))
+
+    def fill(self, shape: Stencil | Points, colour: Colour, region: str = "", *, shade: float = 0, line: float = 0,
+             within: Stencil | None = None) -> Stencil:
+        """Paint a region of the present object, opaque; see `tint` for the rest."""
+        stencil = self._stencil(shape, within)
+        number = self._regions.setdefault((len(self.objects) - 1, region), len(self._regions) + 1)
+        self._cut(self._ids, stencil)[stencil.inside] = number
+        return self.tint(stencil, colour, shade=shade, line=line)
+
+    def tint(self, shape: Stencil | Points, colour: Colour | None, strength: float = 1, *, shade: float = 0,
+             line: float = 0, within: Stencil | None = None) -> Stencil:
+        """Colour samples without changing what they belong to: a pattern, a light, a shadow.
+
+        `strength` 1 covers what is there; without a colour it stays. `shade` models the shape as a rounded one in the
+        light, 0 is flat; `line` draws its edge, darker, so wide (as a share of the side). `within` cuts it off.
+        """
+        stencil = self._stencil(shape, within)
+        if stencil.inside.size:
+            if colour is not None:
+                cut = self._cut(self._colours, stencil)
+                weight = stencil.inside[..., None] * np.float32(strength)
+                cut += (np.asarray(colour, np.float32) - cut) * weight
+            if shade:
+                self.shade(stencil, shade)
+            if line:
+                self.line(stencil, line)
+        return stencil
+
+    def paint(self, stencil: Stencil, colours: np.ndarray) -> None:
+        """Give each sample of a stencil its own colour: `colours` is side×side×3 or broadcasts to it."""
+        whole = np.broadcast_to(colours, self._colours.shape)
+        self._cut(self._colours, stencil)[stencil.inside] = self._cut(whole, stencil)[stencil.inside]
+
+    def shade(self, stencil: Stencil, strength: float) -> None:
+        """Lighten the side towards the light and darken the other one, as on a rounded body."""
+        height, width = stencil.inside.shape
+        reach = max(min(height, width) // 5, 1)
+        padded = np.pad(stencil.inside, reach).astype(np.float32)
+        soft = cv2.blur(padded, (2 * reach + 1, 2 * reach + 1), borderType=cv2.BORDER_CONSTANT)
+        x, y = round(reach * _LIGHT_X), round(reach * _LIGHT_Y)
+        towards = soft[reach - y : reach - y + height, reach - x : reach - x + width]
+        away = soft[reach + y : reach + y + height, reach + x : reach + x + width]
+        light = 1 + np.float32(strength) * (away - towards) * stencil.inside
+        self._cut(self._colours, stencil)[:] *= light[..., None]
+
+    def line(self, stencil: Stencil, width: float, darkness: float = 0.55) -> None:
+        """Darken the edge of a stencil, inside it."""
+        reach = max(round(width * self.side), 1)
+        inner = cv2.erode(np.pad(stencil.inside, reach).view(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8))
+        edge = stencil.inside & ~inner[reach:-reach, reach:-reach].view(bool)
+        self._cut(self._colours, stencil)[edge] *= np.float32(1 - darkness)
+
+    def shadow(self, outline: Points, strength: float, blur: float) -> None:
+        """Darken softly, over everything so far."""
+        reach = max(round(blur * self.side), 1)
+        points = np.asarray(outline, dtype=float)
+        margin = 1.5 * blur
+        (left, top), (right, bottom) = points.min(axis=0) - margin, points.max(axis=0) + margin
+        area = self.stencil([(left, top), (right, top), (right, bottom), (left, bottom)])
+        if area.inside.size:
+            soft = cv2.blur((area & self.stencil(points)).inside.astype(np.float32), (2 * reach + 1,) * 2)
+            self._cut(self._colours, area)[:] *= 1 - np.float32(strength) * soft[..., None]
+
+    def image(self) -> np.ndarray:
+        """size×size×3 uint8."""
+        mean = cv2.resize(self._colours, (self.size, self.size), interpolation=cv2.INTER_AREA)
+        return np.round(np.clip(mean, 0, 1) * 255).astype(np.uint8)
+
+    def mask(self, wanted: Callable[[int, str], bool]) -> np.ndarray:
+        """size×size bool: pixels covered by more than half by regions that are `wanted` (object number, region)."""
+        chosen = np.zeros(256, np.float32)
+        chosen[[number for key, number in self._regions.items() if wanted(*key)]] = 1
+        return cv2.resize(chosen[self._ids], (self.size, self.size), interpolation=cv2.INTER_AREA) > 0.5
+
+    def segments(self) -> list[tuple[str, np.ndarray]]:
+        """Objects with the pixels they cover; those that cover none are left out."""
+        masks = [(name, self.mask(lambda owner, _, number=number: owner == number))
+                 for number, name in enumerate(self.objects)]
+        return [(name, mask) for name, mask in masks if mask.any()]
+
+    def region_at(self, x: float, y: float) -> tuple[int, str] | None:
+        """Object number and region that are seen at a place; None outside the picture."""
+        column, row = int(x * self.side), int(y * self.side)
+        if not (0 <= x < 1 and 0 <= y < 1):
+            return None
+        found = self._ids[row, column]
+        return next((key for key, number in self._regions.items() if number == found), None)
+
+    def _stencil(self, shape: Stencil | Points, within: Stencil | None) -> Stencil:
+        stencil = shape if isinstance(shape, Stencil) else self.stencil(shape)
+        return stencil if within is None else stencil & within
+
+    def _cut(self, values: np.ndarray, stencil: Stencil) -> np.ndarray:
+        height, width = stencil.inside.shape
+        return values[stencil.top : stencil.top + height, stencil.left : stencil.left + width]
+
+
+def tight_box(mask: np.ndarray) -> tuple[float, float, float, float]:
+    """Smallest box around a mask that is not empty: x, y, width, height in pixels."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return (
+        float(columns[0]), float(rows[0]), float(columns[-1] - columns[0] + 1), float(rows[-1] - rows[0] + 1)
+    )
+
+
+def whole() -> np.ndarray:
+    """Outline of the whole picture."""
+    return np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
+
+
+def noise(rng: np.random.Generator, side: int, cells: int) -> np.ndarray:
+    """Soft noise, side×side float32 around 0, mostly within ±1, whose spots are about 1/`cells` of the side wide."""
+    coarse = rng.normal(0, 0.6, (cells, cells)).astype(np.float32)
+    return cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
+
+
+def mixed(colours: Iterable[Colour], weights: np.ndarray) -> np.ndarray:
+    """Between two colours by weights 0..1: their shape with a last axis of 3, float32."""
+    first, second = (np.asarray(colour, np.float32) for colour in colours)
+    return first + (second - first) * np.asarray(weights, np.float32)[..., None]

@@ -1,0 +1,100 @@
+"""Creatures: animals seen from the side, of twelve kinds that differ in attributes of their parts (see traits.py)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.datasets.toyworld import backgrounds
+from pipeline.datasets.toyworld.anatomy import GROUND, REGIONS, draw_creature, places
+from pipeline.datasets.toyworld.canvas import Canvas, tight_box
+from pipeline.datasets.toyworld.gaze import fixations
+from pipeline.datasets.toyworld.picture import Picture, Subject
+from pipeline.datasets.toyworld.shapes import Pose
+from pipeline.datasets.toyworld.traits import ATTRIBUTES, KINDS, REGION_OF, attributes_of, varied
+
+#: CUB's parts, in CUB's order.
+PARTS = (
+    "back", "beak", "belly", "breast", "crown", "forehead", "left eye", "left leg", "left wing", "nape", "right eye",
+    "right leg", "right wing", "tail", "throat",
+)  # fmt: skip
+BACKGROUNDS = tuple(backgrounds.LANDSCAPES)
+SEGMENTS = (
+    "creature", "sky", "grass", "snow", "sand", "water", "earth", "heather", "gravel", "cloud", "tree", "bush",
+    "stone", "flower", "cactus", "reed", "mushroom", "shell", "mountain", "sun", "moon", "star", "branch", "tuft",
+)  # fmt: skip
+SUBJECT = Subject(
+    class_names=tuple(KINDS),
+    attribute_names=ATTRIBUTES,
+    part_names=PARTS,
+    region_names=REGIONS,
+    segment_names=SEGMENTS,
+    class_attributes=np.stack([attributes_of(traits) for traits in KINDS.values()]),
+)
+#: Probability that a creature differs from its kind in a trait.
+VARIATION = 0.04
+#: What a creature can reach in any pose of its limbs, before it is posed: left, top, right, bottom.
+_REACH = (-0.46, -0.36, 0.42, 0.32)
+
+
+def draw(rng: np.random.Generator, label: int, background: str, size: int) -> Picture:
+    """A creature of the kind `label` before a landscape, `size` pixels a side."""
+    traits_rng, *others = rng.spawn(2)
+    traits = varied(KINDS[SUBJECT.class_names[label]], traits_rng, VARIATION)
+    return portrait(others[0], traits, background, size, label)
+
+
+def portrait(rng: np.random.Generator, traits: dict[str, str], background: str, size: int, label: int) -> Picture:
+    """A creature with these traits. Draws do not depend on the traits: with another one only its region changes."""
+    pose_rng, land_rng, marks_rng, gaze_rng = rng.spawn(4)
+    pose = _pose(pose_rng)
+    canvas = Canvas(size)
+    foot = pose([(0.05, GROUND[traits["leg"]])])[0]
+    feet = (float(foot[0]), float(foot[1]))
+    backgrounds.behind(canvas, land_rng, background, feet, pose.scale * 0.6)
+    creature = canvas.begin("creature")
+    posture = draw_creature(canvas, marks_rng, traits, pose)
+    backgrounds.before(canvas, land_rng, background, feet)
+
+    mask = canvas.mask(lambda owner, _: owner == creature)
+    regions = {
+        name: found for name in REGIONS
+        if (found := canvas.mask(lambda owner, region, name=name: owner == creature and region == name)).any()
+    }  # fmt: skip
+    parts = {}
+    for name, place, on in places(traits, posture, mirror=pose.mirror):
+        x, y = (float(value) for value in pose([place])[0])
+        seen = canvas.region_at(x, y)
+        if seen is not None and seen[0] == creature and seen[1] in on and mask[int(y * size), int(x * size)]:
+            parts[name] = (x * size, y * size)
+    return Picture(
+        image=canvas.image(),
+        label=label,
+        mask=mask,
+        bbox=tight_box(mask),
+        parts=parts,
+        part_masks=regions,
+        attributes=attributes_of(traits),
+        segments=canvas.segments(),
+        fixations=fixations(gaze_rng, _interesting(regions, traits), size),
+        background=background,
+    )
+
+
+def _pose(rng: np.random.Generator) -> Pose:
+    """Anywhere that leaves the whole creature in the picture, its feet on the ground."""
+    scale, turn, mirror = float(rng.uniform(0.75, 1.1)), float(rng.uniform(-7, 7)), bool(rng.random() < 0.5)
+    left, top, right, bottom = _REACH
+    reach = Pose(0, 0, scale, turn, mirror)([(left, top), (right, top), (right, bottom), (left, bottom)])
+    (low_x, low_y), (high_x, high_y) = -reach.min(axis=0) + 0.01, 0.99 - reach.max(axis=0)
+    x = float(rng.uniform(low_x, high_x)) if low_x < high_x else (low_x + high_x) / 2
+    y = float(rng.uniform(max(low_y, high_y - 0.2), high_y))
+    return Pose(float(x), y, scale, turn, mirror)
+
+
+def _interesting(regions: dict[str, np.ndarray], traits: dict[str, str]) -> list[tuple[np.ndarray, float]]:
+    """Regions and their share of looks: the head, the eye, and what shows an attribute."""
+    weights = {"head": 2.0, "eye": 2.0, "body": 0.3}
+    for trait, state in traits.items():
+        if attributes_of({trait: state}).any():
+            weights[REGION_OF[trait]] = weights.get(REGION_OF[trait], 0) + 1
+    return [(mask, weights.get(name, 0.1)) for name, mask in regions.items()]

@@ -1,0 +1,44 @@
+"""The way to drawn pictures: what subjects there are, and the pictures of a split one after the other."""
+
+from collections.abc import Iterator
+from types import ModuleType
+
+import numpy as np
+
+from pipeline.datasets.toyworld import creatures, faces, lesions, rooms
+from pipeline.datasets.toyworld.picture import Picture, Subject
+
+_MODULES: dict[str, ModuleType] = {"creatures": creatures, "rooms": rooms, "faces": faces, "lesions": lesions}
+
+SUBJECTS: dict[str, Subject] = {name: module.SUBJECT for name, module in _MODULES.items()}
+
+#: Kinds of background of each subject. With spurious backgrounds the first ones belong to the classes, in their order.
+BACKGROUNDS: dict[str, tuple[str, ...]] = {name: module.BACKGROUNDS for name, module in _MODULES.items()}
+
+
+def pictures(
+    subject: str, split: str, count: int, *, size: int, seed: int, spurious: float = 0.0
+) -> Iterator[Picture]:
+    """The first `count` pictures of a split, `size` pixels a side; see `picture`."""
+    return (picture(subject, split, index, size=size, seed=seed, spurious=spurious) for index in range(count))
+
+
+def picture(subject: str, split: str, index: int, *, size: int, seed: int, spurious: float = 0.0) -> Picture:
+    """Picture `index` of a split; what it shows depends on nothing else, at another `size` it is the same scene.
+
+    Any C pictures in a row, C the number of classes, show each class once. The background's kind is drawn uniformly;
+    in the split "train" it is, with probability `spurious`, the one that belongs to the class.
+    """
+    stream = [seed, _number(subject), _number(split)]
+    classes = len(SUBJECTS[subject].class_names)
+    label = int(np.random.default_rng(stream).permutation(classes)[index % classes])
+    rng = np.random.default_rng([*stream, index])
+    kinds = BACKGROUNDS[subject]
+    kind, told = int(rng.integers(len(kinds))), rng.random()
+    if split == "train" and told < spurious:
+        kind = label % len(kinds)
+    return _MODULES[subject].draw(rng, label, kinds[kind], size)
+
+
+def _number(name: str) -> int:
+    return int.from_bytes(name.encode(), "big")
