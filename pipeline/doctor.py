@@ -42,7 +42,8 @@ def run(settings: "Settings") -> None:
             print(f"  {name:14} drawn by toyworld")
             continue
         sources = import_module(registry.module("dataset", block.kind)).SOURCES
-        for text in [_state(source, Path(settings.run.raw_dir)) for source in sources] or ["comes with the packages"]:
+        needed = [source for source in sources if not source.only_with]
+        for text in [_state(source, Path(settings.run.raw_dir)) for source in needed] or ["nothing to download"]:
             print(f"  {name:14} {text}")
 
 

@@ -37,8 +37,9 @@ FULL = Source(
     file="ADE20K_2021_17_01.zip",
     page=PAGE,
     licence=LICENCE,
-    accept="It is given to registered users, who agree to its terms of use.",
+    accept="given to registered users, who agree to its terms of use",
     provides="ADE20K_2021_17_01",
+    only_with="layout: full",
 )
 
 #: Object classes of the scene parsing benchmark.

@@ -22,23 +22,13 @@ from pipeline.datasets.attribute_data import SOURCE, AttributedObject, listed, r
 from pipeline.datasets.download import obtain
 from pipeline.datasets.photos import Frame, read_photo
 from pipeline.datasets.samples import IMAGENET_MEAN, IMAGENET_STD, Prepared, Read, Sample, present
-from pipeline.datasets.sources import Source
+from pipeline.datasets.voc import EDITIONS
 
 if TYPE_CHECKING:
     from pipeline.settings.datasets import Apascal
 
-VOC2008 = Source(
-    file="VOCtrainval_14-Jul-2008.tar",
-    urls=(
-        "https://thor.robots.ox.ac.uk/pascal/VOC/voc2008/VOCtrainval_14-Jul-2008.tar",
-        "http://host.robots.ox.ac.uk/pascal/VOC/voc2008/VOCtrainval_14-Jul-2008.tar",
-    ),
-    page="http://host.robots.ox.ac.uk/pascal/VOC/voc2008/",
-    licence="photographs under flickr's terms of use",
-    checksum="md5:2629fa636546599198acfcfbfcf1904a",
-    provides="VOCdevkit/VOC2008",
-)
-SOURCES = (SOURCE, VOC2008)
+PHOTOS = EDITIONS["2008"]
+SOURCES = (SOURCE, PHOTOS)
 COLUMNS = ("bbox", "attributes", "group")
 OFFICIAL = {"train": 2113, "test": 2227}
 OFFICIAL_OBJECTS = {"train": 6340, "test": 6355}
@@ -50,7 +40,7 @@ def prepare(raw_dir: Path, settings: "Apascal") -> Prepared:
     Whole images come with the box of their object. Raises `UserError` for lists that are missing or malformed.
     """
     lists = obtain(SOURCE, raw_dir)
-    photos = obtain(VOC2008, raw_dir) / "JPEGImages"
+    photos = obtain(PHOTOS, raw_dir) / "JPEGImages"
     class_names, attribute_names = (read_names(lists / f"{kind}_names.txt") for kind in ("class", "attribute"))
     splits = {
         split: read_objects(lists / f"apascal_{split}.txt", class_names, len(attribute_names))

@@ -64,6 +64,7 @@ GAZE_SOURCES = tuple(
         licence="none stated; ask its authors before passing it on",
         size=size,
         checksum=f"sha256:{sha256}",
+        only_with="gaze: true",
     )
     for run, size, sha256 in (
         (1, 1_153_923, "9386b8cf85586855b02d86cae6005270f3b3f93b7d2e4cc2897e43e3708c1acf"),

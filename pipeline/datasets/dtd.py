@@ -33,6 +33,7 @@ SOURCE = Source(
     licence="for research purposes",
     checksum="md5:fff73e5086ae6bdbea199a49dfb8a4c1",
     provides="dtd",
+    only_with="textures: dtd",
 )
 CLASSES = 47
 PERIODIC = (

@@ -43,7 +43,8 @@ class Entry:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        return self.module.SOURCES
+        """The downloads that the default settings need."""
+        return tuple(source for source in self.module.SOURCES if not source.only_with)
 
     @property
     def images(self) -> str:
@@ -76,13 +77,13 @@ def show(found: Iterable[Entry], raw_dir: Path) -> None:
     print(f"{'dataset':16} {'state':14} {'to download':>12}  terms")
     for entry in found:
         missing = [source for source in entry.sources if not is_there(source, raw_dir)]
-        terms = "; ".join(dict.fromkeys(source.licence for source in entry.sources)) or "with the installed packages"
+        terms = "; ".join(dict.fromkeys(source.licence for source in entry.sources)) or "nothing to download"
         print(f"{entry.name:16} {entry.state(raw_dir):14} {_size(missing):>12}  {terms}")
     print("\npython -m pipeline data fetch NAME downloads what is missing; the workflow does so by itself when needed.")
 
 
 def fetch(found: Iterable[Entry], names: Iterable[str], raw_dir: Path) -> None:
-    """Get all downloads of the datasets `names`; raises `UserError` as `obtain`, and for an unknown name."""
+    """Get the downloads that the datasets `names` need with their default settings; raises `UserError` as `obtain`, and for an unknown name."""
     for entry in _chosen(found, names, registry.TABLES["dataset"]):
         for source in entry.sources:
             print(f"{entry.name}: {obtain(source, raw_dir)}", flush=True)
@@ -124,14 +125,14 @@ def table(found: list[Entry]) -> Iterator[str]:
     yield "| dataset | file | bytes | checksum | terms | source |"
     yield "|---|---|---:|---|---|---|"
     for entry in found:
-        for source in entry.sources:
+        for source in entry.module.SOURCES:
             size = f"{source.size:,}" if source.size else "not published"
             if source.rough_size:
                 size = f"about {source.rough_size / 1e9:.1f} GB"
             terms = source.licence + (f"; {source.accept}" if source.accept else "")
             file = str(Path(source.folder, source.file))
             yield (
-                f"| `{entry.name}` | `{file}` | {size} | {source.checksum or 'not published'} | {terms} "
+                f"| `{entry.name}`{source.only_with and f', with `{source.only_with}`'} | `{file}` | {size} | {source.checksum or 'not published'} | {terms} "
                 f"| {source.origin} |"
             )
 

@@ -20,6 +20,7 @@ SOURCE = Source(
     urls=("http://roozbehm.info/pascal-parts/trainval.tar.gz",),
     page="http://roozbehm.info/pascal-parts/pascal-parts.html",
     licence="none stated; cite Chen et al., Detect What You Can, CVPR 2014",
+    rough_size=78_000_000,
     provides="PASCAL-Part/Annotations_Part",
     unpack_to="PASCAL-Part",
 )

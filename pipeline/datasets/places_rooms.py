@@ -35,8 +35,7 @@ from pipeline.errors import UserError
 if TYPE_CHECKING:
     from pipeline.settings.datasets import PlacesRooms
 
-#: What `layout: scene_parsing` needs; the full release gets its place when it is asked for.
-SOURCES = (ade20k.SCENE_PARSING,)
+SOURCES = (ade20k.SCENE_PARSING, ade20k.FULL)
 REMEDY = f"replace it by the official one in {ade20k.SCENE_PARSING.file} from {ade20k.SCENE_PARSING.origin}"
 COLUMNS = ("segments",)
 OFFICIAL = {"train": 4_481, "test": 450}

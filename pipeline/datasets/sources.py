@@ -55,6 +55,8 @@ class Source:
     """Folder under run.raw_dir into which an archive is unpacked."""
     parts: tuple[Part, ...] = ()
     """Files inside that have checksums of their own."""
+    only_with: str = ""
+    """The setting that it is needed for, where the dataset's defaults do without it."""
 
     def path(self, raw_dir: Path) -> Path:
         """Where the download lies under run.raw_dir."""

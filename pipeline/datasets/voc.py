@@ -32,7 +32,7 @@ CLASSES = (
 VOID = 255
 
 
-def _edition(year: str, date: str, md5: str, top: str = "VOCdevkit") -> Source:
+def _edition(year: str, date: str, md5: str, *, top: str = "VOCdevkit", rough_size: int | None = None) -> Source:
     file = f"VOCtrainval_{date}.tar"
     return Source(
         file=file,
@@ -42,6 +42,7 @@ def _edition(year: str, date: str, md5: str, top: str = "VOCdevkit") -> Source:
         ),
         page=f"http://host.robots.ox.ac.uk/pascal/VOC/voc{year}/",
         licence="Flickr's terms of use; cite Everingham et al., IJCV 2010",
+        rough_size=rough_size,
         checksum=f"md5:{md5}",
         provides=f"{top}/VOC{year}",
     )
@@ -52,7 +53,7 @@ EDITIONS = {
     "2007": _edition("2007", "06-Nov-2007", "c52e279531787c972589f7e41ab4ae64"),
     "2008": _edition("2008", "14-Jul-2008", "2629fa636546599198acfcfbfcf1904a"),
     "2009": _edition("2009", "11-May-2009", "a3e00b113cfcfebf17e343f59da3caa1"),
-    "2010": _edition("2010", "03-May-2010", "da459979d0c395079b5c75ee67908abb"),
+    "2010": _edition("2010", "03-May-2010", "da459979d0c395079b5c75ee67908abb", rough_size=1_300_000_000),
     "2011": _edition("2011", "25-May-2011", "6c3384ef61512963050cb5d687e5bf1e", top="TrainVal/VOCdevkit"),
     "2012": _edition("2012", "11-May-2012", "6cd6e144f989b92b3379bac3b3de84fd"),
 }

@@ -20,7 +20,7 @@ here they are sorted. We keep pixels as they are where it stores JPEG once more.
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -40,13 +40,22 @@ from pipeline.errors import UserError
 if TYPE_CHECKING:
     from pipeline.settings.datasets import VocAnimals
 
-#: What `layout: parts` needs. The other layouts get theirs when they are asked for.
-SOURCES = (voc.EDITIONS["2010"], pascal_part.SOURCE)
 PROCESSED = Source(
     file="preprocessed_VOC_Part.zip",
     page="https://github.com/hyliang96/CSGCNN/tree/main/VOCPart",
     licence="none stated; photographs under Flickr's terms of use",
     provides="preprocessed_VOC_Part/processed",
+    only_with="layout: processed",
+)
+SOURCES = (
+    voc.EDITIONS["2010"],
+    pascal_part.SOURCE,
+    PROCESSED,
+    *(
+        replace(source, only_with=f"layout: segmentation, year: {year}")
+        for year, source in voc.EDITIONS.items()
+        if year != "2010"
+    ),
 )
 COLUMNS = ("group", "mask", "bbox")
 OFFICIAL = {"train": 3644, "test": 1700}

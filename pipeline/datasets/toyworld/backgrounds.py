@@ -1,4 +1,4 @@
-"""Landscapes for creatures: a sky, a ground with its texture, things that stand about, and something to stand on."""
+"""Landscapes for creatures: a sky, hills, a ground with its texture, things that stand about, and a place to stand."""
 
 from dataclasses import dataclass
 
@@ -6,94 +6,158 @@ import numpy as np
 
 from pipeline.datasets.toyworld import landmarks
 from pipeline.datasets.toyworld.canvas import Canvas, Colour, mixed, noise, whole
-from pipeline.datasets.toyworld.shapes import box, ellipse
+from pipeline.datasets.toyworld.shapes import box, ellipse, ribbon, smooth
 
 
 @dataclass(frozen=True, kw_only=True)
 class Landscape:
+    """Colours and contents of one kind of background."""
+
     above: Colour
     """The sky at the top."""
     below: Colour
     """The sky at the horizon."""
     ground: str
-    """Name of the ground's segment."""
-    far: Colour
+    """Name of the ground's segment; empty where there is only sky."""
+    far: Colour = (0, 0, 0)
     """The ground at the horizon."""
-    near: Colour
+    near: Colour = (0, 0, 0)
     """The ground at the bottom."""
-    rough: float = 0.06
+    rough: float = 0.05
     """How far the ground's brightness varies."""
+    marks: str = ""
+    """What the ground is strewn with: blades, ripples or pebbles."""
+    hills: Colour | None = None
+    """Hills behind the horizon."""
     sky: tuple[str, ...] = ("cloud",)
-    """What may float in the sky."""
+    """What floats in the sky."""
     things: tuple[str, ...] = ()
-    """What may stand behind the creature."""
+    """What stands behind the creature."""
     tuft: Colour | None = None
-    """Colour of the grass in front."""
+    """Grass in front of the creature."""
     stand: str = ""
     """What the creature stands on, if not the ground."""
 
 
 LANDSCAPES: dict[str, Landscape] = {
-    "meadow": Landscape(above=(0.42, 0.66, 0.90), below=(0.83, 0.92, 0.96), ground="grass", far=(0.62, 0.78, 0.42),
-                        near=(0.36, 0.60, 0.27), things=("tree", "flower", "bush", "flower"), tuft=(0.30, 0.54, 0.22)),
-    "snow": Landscape(above=(0.60, 0.72, 0.86), below=(0.88, 0.91, 0.95), ground="snow", far=(0.86, 0.90, 0.95),
-                      near=(0.96, 0.97, 0.99), rough=0.02, things=("fir", "fir", "stone")),
-    "desert": Landscape(above=(0.36, 0.62, 0.86), below=(0.96, 0.88, 0.74), ground="sand", far=(0.90, 0.74, 0.50),
-                        near=(0.84, 0.64, 0.38), things=("cactus", "stone", "cactus")),
-    "lake": Landscape(above=(0.52, 0.72, 0.90), below=(0.90, 0.94, 0.95), ground="water", far=(0.55, 0.75, 0.82),
-                      near=(0.20, 0.46, 0.62), rough=0.03, things=("reed", "reed"), stand="rock"),
-    "forest": Landscape(above=(0.30, 0.44, 0.34), below=(0.62, 0.74, 0.55), ground="grass", far=(0.38, 0.48, 0.28),
-                        near=(0.30, 0.30, 0.18), sky=(), things=("tree", "tree", "mushroom", "tree", "bush"),
-                        tuft=(0.24, 0.36, 0.18)),
-    "sunset": Landscape(above=(0.42, 0.30, 0.52), below=(0.98, 0.68, 0.42), ground="earth", far=(0.52, 0.36, 0.34),
-                        near=(0.34, 0.24, 0.26), sky=("sun", "cloud"), things=("stone", "tree")),
-    "autumn": Landscape(above=(0.62, 0.74, 0.84), below=(0.96, 0.92, 0.82), ground="grass", far=(0.80, 0.68, 0.36),
-                        near=(0.66, 0.46, 0.22), things=("red tree", "mushroom", "red tree", "stone"),
-                        tuft=(0.60, 0.46, 0.18)),
-    "sky": Landscape(above=(0.28, 0.54, 0.86), below=(0.78, 0.89, 0.97), ground="", far=(0, 0, 0), near=(0, 0, 0),
-                     sky=("cloud", "cloud", "sun", "cloud", "cloud"), stand="branch"),
-    "heath": Landscape(above=(0.66, 0.72, 0.80), below=(0.90, 0.90, 0.92), ground="heather", far=(0.66, 0.52, 0.66),
-                       near=(0.48, 0.34, 0.46), things=("stone", "bush", "fir"), tuft=(0.56, 0.34, 0.54)),
-    "night": Landscape(above=(0.06, 0.08, 0.22), below=(0.22, 0.26, 0.44), ground="grass", far=(0.20, 0.28, 0.34),
-                       near=(0.10, 0.17, 0.20), sky=("moon", "star", "star", "star"), things=("fir", "bush"),
-                       tuft=(0.10, 0.20, 0.20)),
-    "beach": Landscape(above=(0.34, 0.70, 0.88), below=(0.84, 0.95, 0.95), ground="sand", far=(0.96, 0.90, 0.74),
-                       near=(0.90, 0.80, 0.60), rough=0.04, things=("palm", "shell", "stone")),
-    "mountains": Landscape(above=(0.46, 0.64, 0.84), below=(0.86, 0.91, 0.95), ground="gravel", far=(0.62, 0.64, 0.62),
-                           near=(0.48, 0.48, 0.46), rough=0.1, things=("mountain", "mountain", "stone", "stone")),
+    "meadow": Landscape(
+        above=(0.42, 0.66, 0.90), below=(0.85, 0.93, 0.97), ground="grass", far=(0.66, 0.80, 0.44),
+        near=(0.40, 0.63, 0.28), marks="blades", hills=(0.58, 0.72, 0.52), things=("tree", "flower", "bush", "flower"),
+        tuft=(0.34, 0.58, 0.24),
+    ),
+    "snow": Landscape(
+        above=(0.56, 0.70, 0.86), below=(0.88, 0.91, 0.95), ground="snow", far=(0.82, 0.87, 0.94),
+        near=(0.95, 0.96, 0.99), rough=0.02, marks="pebbles", hills=(0.72, 0.79, 0.88), things=("fir", "fir", "stone"),
+    ),
+    "desert": Landscape(
+        above=(0.36, 0.62, 0.86), below=(0.96, 0.90, 0.78), ground="sand", far=(0.92, 0.76, 0.52),
+        near=(0.86, 0.64, 0.38), marks="ripples", hills=(0.86, 0.66, 0.48), things=("cactus", "stone", "cactus"),
+    ),
+    "lake": Landscape(
+        above=(0.52, 0.72, 0.90), below=(0.92, 0.95, 0.96), ground="water", far=(0.62, 0.80, 0.86),
+        near=(0.18, 0.44, 0.60), rough=0.02, marks="ripples", hills=(0.46, 0.60, 0.52), things=("reed", "reed", "reed"),
+        stand="rock",
+    ),
+    "forest": Landscape(
+        above=(0.34, 0.48, 0.38), below=(0.70, 0.80, 0.62), ground="grass", far=(0.44, 0.52, 0.32),
+        near=(0.32, 0.33, 0.20), marks="blades", hills=(0.42, 0.56, 0.40), sky=(),
+        things=("tree", "tree", "mushroom", "tree", "tree", "bush"), tuft=(0.27, 0.40, 0.20),
+    ),
+    "sunset": Landscape(
+        above=(0.38, 0.28, 0.52), below=(1.0, 0.72, 0.46), ground="earth", far=(0.58, 0.38, 0.36),
+        near=(0.36, 0.25, 0.28), marks="pebbles", hills=(0.52, 0.32, 0.42), sky=("sun", "cloud"),
+        things=("stone", "dark tree"),
+    ),
+    "autumn": Landscape(
+        above=(0.62, 0.74, 0.84), below=(0.97, 0.94, 0.86), ground="grass", far=(0.82, 0.70, 0.40),
+        near=(0.66, 0.48, 0.24), marks="pebbles", hills=(0.76, 0.58, 0.36),
+        things=("red tree", "mushroom", "red tree", "stone"), tuft=(0.62, 0.48, 0.20),
+    ),
+    "sky": Landscape(
+        above=(0.28, 0.54, 0.86), below=(0.80, 0.90, 0.97), ground="", sky=("cloud", "cloud", "sun", "cloud", "cloud"),
+        stand="branch",
+    ),
+    "heath": Landscape(
+        above=(0.64, 0.71, 0.80), below=(0.92, 0.91, 0.92), ground="heather", far=(0.70, 0.54, 0.68),
+        near=(0.50, 0.35, 0.48), marks="blades", hills=(0.56, 0.56, 0.64), things=("stone", "bush", "fir"),
+        tuft=(0.60, 0.36, 0.58),
+    ),
+    "night": Landscape(
+        above=(0.05, 0.07, 0.20), below=(0.24, 0.28, 0.48), ground="grass", far=(0.22, 0.31, 0.37),
+        near=(0.11, 0.19, 0.22), marks="blades", hills=(0.15, 0.20, 0.32), sky=("moon", "star", "star", "star", "star"),
+        things=("fir", "bush", "fir"), tuft=(0.12, 0.24, 0.24),
+    ),
+    "beach": Landscape(
+        above=(0.30, 0.68, 0.88), below=(0.86, 0.96, 0.96), ground="sand", far=(0.97, 0.92, 0.78),
+        near=(0.92, 0.82, 0.62), rough=0.03, marks="pebbles", hills=(0.28, 0.62, 0.74), things=("palm", "shell", "stone"),
+    ),
+    "mountains": Landscape(
+        above=(0.46, 0.64, 0.84), below=(0.88, 0.92, 0.96), ground="gravel", far=(0.66, 0.68, 0.64),
+        near=(0.50, 0.50, 0.47), rough=0.08, marks="pebbles", things=("mountain", "mountain", "mountain", "stone", "stone"),
+    ),
 }  # fmt: skip
 
 
-def behind(canvas: Canvas, rng: np.random.Generator, kind: str, feet: tuple[float, float], width: float) -> None:
-    """Everything behind a creature that stands at `feet` (x, y) and is so wide."""
+def behind(canvas: Canvas, rng: np.random.Generator, kind: str, feet: tuple[float, float], scale: float) -> None:
+    """Everything behind a creature of this scale that stands at `feet` (x, y)."""
     land = LANDSCAPES[kind]
-    horizon = float(rng.uniform(0.40, 0.55)) if land.ground else 1.0
-    rows = (np.arange(canvas.side, dtype=np.float32) + 0.5)[:, None] / canvas.side
+    horizon = float(rng.uniform(0.40, 0.52)) if land.ground else 1.0
+    rows = (np.arange(canvas.side, dtype=np.float32)[:, None] + 0.5) / canvas.side
     canvas.begin("sky")
-    sky = canvas.fill(whole(), (0, 0, 0))
-    haze = noise(rng, canvas.side, 5) * 0.03
-    canvas.paint(sky, mixed((land.above, land.below), np.clip(rows / horizon, 0, 1)) + haze[..., None])
+    haze = noise(rng, canvas.side, 5) * np.float32(0.02)
+    sky = mixed((land.above, land.below), np.clip(rows / horizon, 0, 1) ** 0.8)
+    canvas.paint(canvas.fill(whole(), land.above), sky + haze[..., None])
     for name in land.sky:
-        landmarks.draw(canvas, rng, name, float(rng.uniform(0, 1)), float(rng.uniform(0.02, 0.75)) * horizon, 1.0)
+        landmarks.draw(canvas, rng, name, float(rng.uniform(0, 1)), float(rng.uniform(0.1, 0.75)) * horizon, 1.0)
+    if land.hills is not None:
+        _hills(canvas, rng, land, horizon)
     if land.ground:
         canvas.begin(land.ground)
-        ground = canvas.fill(box(0, horizon, 1, 1), (0, 0, 0))
-        grain = noise(rng, canvas.side, 24) * land.rough + noise(rng, canvas.side, 6) * land.rough
-        depth = np.clip((rows - horizon) / (1 - horizon), 0, 1)
-        canvas.paint(ground, mixed((land.far, land.near), depth) * (1 + grain[..., None]))
-        for name in land.things:
-            y = horizon + float(rng.uniform(0, 0.15)) ** 1.0
-            landmarks.draw(canvas, rng, name, float(rng.uniform(0, 1)), y, 0.6 + (y - horizon) * 3)
+        grain = noise(rng, canvas.side, 24) + noise(rng, canvas.side, 6)
+        ground = mixed((land.far, land.near), np.clip((rows - horizon) / (1 - horizon), 0, 1))
+        canvas.paint(canvas.fill(box(0, horizon, 1, 1), land.far), ground * (1 + grain * np.float32(land.rough))[..., None])
+        if land.marks:
+            _strew(canvas, rng, land, horizon)
+        # The farther ones first: they stand higher up in the picture.
+        for name, depth in zip(land.things, np.sort(rng.uniform(0.01, 0.16, len(land.things))), strict=True):
+            landmarks.draw(canvas, rng, name, float(rng.uniform(0, 1)), horizon + float(depth), 0.6 + 4 * float(depth))
     if land.stand:
-        landmarks.draw(canvas, rng, land.stand, *feet, width)
+        landmarks.draw(canvas, rng, land.stand, *feet, scale * 0.6)
     else:
-        canvas.shadow(ellipse(feet[0] - 0.01, feet[1], width * 0.42, width * 0.07), 0.45, 0.02)
+        canvas.shadow(ellipse(feet[0] + 0.02, feet[1], scale * 0.25, scale * 0.036), 0.5, 0.02)
 
 
 def before(canvas: Canvas, rng: np.random.Generator, kind: str, feet: tuple[float, float]) -> None:
-    """The grass in front of the creature's feet."""
-    tuft = LANDSCAPES[kind].tuft
-    for _ in range(5 if tuft else 0):
-        x, y = float(rng.uniform(0, 1)), float(rng.uniform(feet[1], 1.05))
+    """The grass in front of a creature's feet."""
+    colour = LANDSCAPES[kind].tuft
+    if colour is None:
+        return
+    for y in np.sort(rng.uniform(feet[1] + 0.02, 1.08, 6)):
         canvas.begin("tuft")
-        landmarks.tuft(canvas, rng, x, y, np.asarray(tuft))
+        landmarks.tuft(canvas, rng, float(rng.uniform(0, 1)), float(y), np.asarray(colour))
+
+
+def _hills(canvas: Canvas, rng: np.random.Generator, land: Landscape, horizon: float) -> None:
+    for height, clear in ((0.11, 0.45), (0.06, 0.1)):
+        tops = horizon - height * rng.uniform(0.3, 1.0, 6)
+        ridge = smooth(list(zip(np.linspace(-0.1, 1.1, 6), tops, strict=True)), closed=False)
+        canvas.begin("hill")
+        # Air between: the farther ones take on the sky's colour.
+        colour = np.asarray(land.hills) * (1 - clear) + np.asarray(land.below) * clear
+        canvas.fill(np.concatenate([ridge, [(1.1, horizon + 0.05), (-0.1, horizon + 0.05)]]), colour)
+
+
+def _strew(canvas: Canvas, rng: np.random.Generator, land: Landscape, horizon: float) -> None:
+    """Cover the ground with small marks, larger towards the front."""
+    for strength in (-0.16, 0.12):
+        x, depth = rng.uniform(0, 1, 22), rng.uniform(0.02, 1, 22)
+        scale = 0.3 + 0.7 * depth
+        marks = zip(x, horizon + depth * (1 - horizon), scale, rng.uniform(0.6, 1.4, 22), strict=True)
+        shapes = {
+            "blades": lambda x, y, size, long: [(x - 0.004 * size, y), (x + 0.01, y - 0.05 * size * long), (x + 0.004 * size, y)],
+            "ripples": lambda x, y, size, long: ribbon([(x - 0.06 * long, y), (x, y - 0.006 * size), (x + 0.06 * long, y)],
+                                                       [0.001, 0.009 * size, 0.001]),
+            "pebbles": lambda x, y, size, long: ellipse(x, y, 0.012 * size * long, 0.006 * size * long),
+        }  # fmt: skip
+        outlines = [shapes[land.marks](*mark) for mark in marks]
+        canvas.tint(canvas.stencil(*outlines), np.asarray(land.near) * (1 + 2 * strength), 0.6)

@@ -41,6 +41,17 @@ class Stencil:
             inside[mine] = self.inside[mine] & other.inside[its]
         return Stencil(self.top, self.left, inside)
 
+    def __or__(self, other: "Stencil") -> "Stencil":
+        """What either has."""
+        top, left = min(self.top, other.top), min(self.left, other.left)
+        bottom = max(self.top + self.inside.shape[0], other.top + other.inside.shape[0])
+        right = max(self.left + self.inside.shape[1], other.left + other.inside.shape[1])
+        inside = np.zeros((bottom - top, right - left), bool)
+        for part in (self, other):
+            height, width = part.inside.shape
+            inside[part.top - top :, part.left - left :][:height, :width] |= part.inside
+        return Stencil(top, left, inside)
+
 
 class Canvas:
     """A square picture in the making. Coordinates run from 0 to 1, x to the right, y down."""
@@ -59,14 +70,17 @@ class Canvas:
         self.objects.append(name)
         return len(self.objects) - 1
 
-    def stencil(self, outline: Points) -> Stencil:
-        """Samples inside a closed outline."""
-        points = np.asarray(outline, dtype=float) * self.side - 0.5
-        left, top = (max(int(v), 0) for v in np.floor(points.min(axis=0)))
-        right, bottom = (min(int(v), self.side - 1) for v in np.ceil(points.max(axis=0)))
+    def stencil(self, *outlines: Points) -> Stencil:
+        """Samples inside any of some closed outlines."""
+        shapes = [np.asarray(outline, dtype=float) * self.side - 0.5 for outline in outlines]
+        low = np.floor(np.min([shape.min(axis=0) for shape in shapes], axis=0))
+        high = np.ceil(np.max([shape.max(axis=0) for shape in shapes], axis=0))
+        left, top = (max(int(value), 0) for value in low)
+        right, bottom = (min(int(value), self.side - 1) for value in high)
         inside = np.zeros((max(bottom - top + 1, 0), max(right - left + 1, 0)), np.uint8)
         if inside.size:
-            cv2.fillPoly(inside, [np.round((points - (left, top)) * 16).astype(np.int32)], 1, shift=4)
+            for shape in shapes:
+                cv2.fillPoly(inside, [np.round((shape - (left, top)) * 16).astype(np.int32)], 1, shift=4)
         return Stencil(top, left, inside.view(bool))
 
     def fill(self, shape: Stencil | Points, colour: Colour, region: str = "", *, shade: float = 0, line: float = 0,
@@ -99,7 +113,7 @@ class Canvas:
     def paint(self, stencil: Stencil, colours: np.ndarray) -> None:
         """Give each sample of a stencil its own colour: `colours` is side×side×3 or broadcasts to it."""
         whole = np.broadcast_to(colours, self._colours.shape)
-        self._cut(self._colours, stencil)[stencil.inside] = self._cut(whole, stencil)[stencil.inside]
+        np.copyto(self._cut(self._colours, stencil), self._cut(whole, stencil), where=stencil.inside[..., None])
 
     def shade(self, stencil: Stencil, strength: float) -> None:
         """Lighten the side towards the light and darken the other one, as on a rounded body."""

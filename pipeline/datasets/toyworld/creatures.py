@@ -1,11 +1,9 @@
 """Creatures: animals seen from the side, of twelve kinds that differ in attributes of their parts (see traits.py)."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from pipeline.datasets.toyworld import backgrounds
-from pipeline.datasets.toyworld.anatomy import GROUND, REGIONS, draw_creature, places
+from pipeline.datasets.toyworld.anatomy import REACH, REGIONS, Creature
 from pipeline.datasets.toyworld.canvas import Canvas, tight_box
 from pipeline.datasets.toyworld.gaze import fixations
 from pipeline.datasets.toyworld.picture import Picture, Subject
@@ -19,7 +17,7 @@ PARTS = (
 )  # fmt: skip
 BACKGROUNDS = tuple(backgrounds.LANDSCAPES)
 SEGMENTS = (
-    "creature", "sky", "grass", "snow", "sand", "water", "earth", "heather", "gravel", "cloud", "tree", "bush",
+    "creature", "sky", "hill", "grass", "snow", "sand", "water", "earth", "heather", "gravel", "cloud", "tree", "bush",
     "stone", "flower", "cactus", "reed", "mushroom", "shell", "mountain", "sun", "moon", "star", "branch", "tuft",
 )  # fmt: skip
 SUBJECT = Subject(
@@ -32,8 +30,6 @@ SUBJECT = Subject(
 )
 #: Probability that a creature differs from its kind in a trait.
 VARIATION = 0.04
-#: What a creature can reach in any pose of its limbs, before it is posed: left, top, right, bottom.
-_REACH = (-0.46, -0.36, 0.42, 0.32)
 
 
 def draw(rng: np.random.Generator, label: int, background: str, size: int) -> Picture:
@@ -45,15 +41,13 @@ def draw(rng: np.random.Generator, label: int, background: str, size: int) -> Pi
 
 def portrait(rng: np.random.Generator, traits: dict[str, str], background: str, size: int, label: int) -> Picture:
     """A creature with these traits. Draws do not depend on the traits: with another one only its region changes."""
-    pose_rng, land_rng, marks_rng, gaze_rng = rng.spawn(4)
-    pose = _pose(pose_rng)
+    pose_rng, animal_rng, land_rng, gaze_rng = rng.spawn(4)
+    animal = Creature.drawn(animal_rng, traits, _pose(pose_rng))
     canvas = Canvas(size)
-    foot = pose([(0.05, GROUND[traits["leg"]])])[0]
-    feet = (float(foot[0]), float(foot[1]))
-    backgrounds.behind(canvas, land_rng, background, feet, pose.scale * 0.6)
+    backgrounds.behind(canvas, land_rng, background, animal.foot, animal.pose.scale)
     creature = canvas.begin("creature")
-    posture = draw_creature(canvas, marks_rng, traits, pose)
-    backgrounds.before(canvas, land_rng, background, feet)
+    animal.paint(canvas)
+    backgrounds.before(canvas, land_rng, background, animal.foot)
 
     mask = canvas.mask(lambda owner, _: owner == creature)
     regions = {
@@ -61,8 +55,7 @@ def portrait(rng: np.random.Generator, traits: dict[str, str], background: str, 
         if (found := canvas.mask(lambda owner, region, name=name: owner == creature and region == name)).any()
     }  # fmt: skip
     parts = {}
-    for name, place, on in places(traits, posture, mirror=pose.mirror):
-        x, y = (float(value) for value in pose([place])[0])
+    for name, (x, y), on in animal.places():
         seen = canvas.region_at(x, y)
         if seen is not None and seen[0] == creature and seen[1] in on and mask[int(y * size), int(x * size)]:
             parts[name] = (x * size, y * size)
@@ -82,13 +75,11 @@ def portrait(rng: np.random.Generator, traits: dict[str, str], background: str, 
 
 def _pose(rng: np.random.Generator) -> Pose:
     """Anywhere that leaves the whole creature in the picture, its feet on the ground."""
-    scale, turn, mirror = float(rng.uniform(0.75, 1.1)), float(rng.uniform(-7, 7)), bool(rng.random() < 0.5)
-    left, top, right, bottom = _REACH
-    reach = Pose(0, 0, scale, turn, mirror)([(left, top), (right, top), (right, bottom), (left, bottom)])
-    (low_x, low_y), (high_x, high_y) = -reach.min(axis=0) + 0.01, 0.99 - reach.max(axis=0)
-    x = float(rng.uniform(low_x, high_x)) if low_x < high_x else (low_x + high_x) / 2
-    y = float(rng.uniform(max(low_y, high_y - 0.2), high_y))
-    return Pose(float(x), y, scale, turn, mirror)
+    scale, turn, mirror = float(rng.uniform(0.75, 1.15)), float(rng.uniform(-6, 6)), bool(rng.random() < 0.5)
+    reach = Pose(0, 0, scale, turn, mirror)(REACH)
+    (low_x, low_y), (high_x, high_y) = 0.01 - reach.min(axis=0), 0.985 - reach.max(axis=0)
+    x, y = (float(rng.uniform(*sorted(ends))) for ends in ((low_x, high_x), (max(low_y, high_y - 0.2), high_y)))
+    return Pose(x, y, scale, turn, mirror)
 
 
 def _interesting(regions: dict[str, np.ndarray], traits: dict[str, str]) -> list[tuple[np.ndarray, float]]:

@@ -103,6 +103,8 @@ def _mountain(canvas, rng, pose):
 
 
 def _sun(canvas, rng, pose):
+    for radius in (0.13, 0.1):
+        canvas.tint(pose(ellipse(0, 0, radius)), (1.0, 0.92, 0.6), 0.25)
     canvas.fill(pose(ellipse(0, 0, 0.07)), (1.0, 0.90, 0.55))
 
 
@@ -126,7 +128,7 @@ def _branch(canvas, rng, pose):
 
 THINGS: dict[str, tuple[str, Draw]] = {
     "cloud": ("cloud", _cloud), "tree": ("tree", _tree((0.36, 0.56, 0.30))),
-    "red tree": ("tree", _tree((0.82, 0.46, 0.22))), "bush": ("bush", _bush), "fir": ("tree", _fir),
+    "dark tree": ("tree", _tree((0.30, 0.24, 0.30))), "red tree": ("tree", _tree((0.82, 0.46, 0.22))), "bush": ("bush", _bush), "fir": ("tree", _fir),
     "stone": ("stone", _stone), "flower": ("flower", _flower), "cactus": ("cactus", _cactus), "reed": ("reed", _reed),
     "mushroom": ("mushroom", _mushroom), "palm": ("tree", _palm), "shell": ("shell", _shell),
     "mountain": ("mountain", _mountain), "sun": ("sun", _sun), "moon": ("moon", _moon), "star": ("star", _star),

@@ -1,48 +1,167 @@
-"""Rooms of ten categories, made by their furniture; objects are named as in ADE20K."""
+"""Rooms of ten categories, made by their furniture; objects are named as in ADE20K.
+
+What the picture is about, its mask, is the furniture that makes its category. Attributes are the things that are there.
+"""
 
 import numpy as np
 
-from pipeline.datasets.toyworld.canvas import Canvas, tight_box
+from pipeline.datasets.toyworld.canvas import Canvas, mixed, tight_box
+from pipeline.datasets.toyworld.furniture import CLOTHS, THINGS, WOODS, Brush
 from pipeline.datasets.toyworld.gaze import fixations
 from pipeline.datasets.toyworld.picture import Picture, Subject
-from pipeline.datasets.toyworld.shapes import box
+from pipeline.datasets.toyworld.shapes import Pose, box, ellipse, ribbon
 
-ROOMS = {
-    "bathroom": ("bathtub", "toilet", "sink", "mirror"),
-    "bedroom": ("bed", "wardrobe", "lamp", "painting"),
-    "conference_room": ("table", "chair", "screen", "clock"),
-    "dining_room": ("table", "chair", "chandelier", "vase"),
-    "home_office": ("desk", "computer", "shelf", "plant"),
-    "hotel_room": ("bed", "desk", "curtain", "television"),
-    "kitchen": ("stove", "refrigerator", "sink", "cabinet"),
-    "living_room": ("sofa", "television", "lamp", "rug"),
-    "office": ("desk", "computer", "cabinet", "clock"),
-    "waiting_room": ("chair", "plant", "painting", "clock"),
-}
-FURNITURE = tuple(sorted({name for names in ROOMS.values() for name in names}))
-BACKGROUNDS = ("white", "cream", "sage", "sky", "rose", "lavender", "mint", "peach", "grey", "teal")
+Place = tuple[float, float]
+#: Category -> what makes it, each thing with its places: x, and how far to the front on the floor (0..1). A place
+#: below 0 is that far above the floor's far edge: on the wall.
+ROOMS: dict[str, dict[str, tuple[Place, ...]]] = {
+    "bathroom": {"bathtub": ((0.68, 0.45),), "toilet": ((0.19, 0.3),), "sink": ((0.4, 0.0),), "mirror": ((0.4, -0.3),)},
+    "bedroom": {"bed": ((0.42, 0.4),), "wardrobe": ((0.82, 0.05),), "lamp": ((0.13, 0.1),), "rug": ((0.5, 0.8),)},
+    "conference_room": {
+        "table": ((0.5, 0.55),), "chair": ((0.22, 0.1), (0.42, 0.08), (0.62, 0.08), (0.82, 0.1)),
+        "screen": ((0.5, -0.27),), "clock": ((0.84, -0.38),),
+    },
+    "dining_room": {
+        "table": ((0.5, 0.5),), "chair": ((0.32, 0.12), (0.68, 0.12), (0.16, 0.55), (0.84, 0.55)),
+        "chandelier": ((0.5, -0.4),), "vase": ((0.5, 0.0),),
+    },
+    "home_office": {
+        "desk": ((0.42, 0.35),), "computer": ((0.38, 0.05),), "shelf": ((0.8, 0.02),), "plant": ((0.12, 0.3),),
+    },
+    "hotel_room": {
+        "bed": ((0.36, 0.45),), "television": ((0.8, 0.1),), "armchair": ((0.82, 0.75),), "curtain": ((0.42, -0.27),),
+    },
+    "kitchen": {
+        "stove": ((0.5, 0.1),), "refrigerator": ((0.8, 0.08),), "sink": ((0.22, 0.1),), "cabinet": ((0.35, -0.22),),
+    },
+    "living_room": {
+        "sofa": ((0.38, 0.2),), "television": ((0.8, 0.15),), "coffee table": ((0.4, 0.72),), "rug": ((0.4, 0.8),),
+    },
+    "office": {
+        "desk": ((0.42, 0.3),), "computer": ((0.4, 0.0),), "swivel chair": ((0.36, 0.8),), "cabinet": ((0.8, 0.05),),
+    },
+    "waiting_room": {
+        "chair": ((0.16, 0.1), (0.32, 0.1), (0.48, 0.1), (0.64, 0.1)), "coffee table": ((0.42, 0.75),),
+        "plant": ((0.84, 0.15),), "clock": ((0.4, -0.36),),
+    },
+}  # fmt: skip
+#: What may also be in any room, where it hangs or stands.
+EXTRAS: dict[str, Place] = {
+    "window": (0.42, -0.27), "door": (0.86, 0.0), "painting": (0.66, -0.32), "plant": (0.92, 0.55), "lamp": (0.08, 0.35),
+}  # fmt: skip
+#: What stands on something else.
+RESTING = {"computer": "desk", "vase": "table"}
+#: Wall colours; every second one is striped.
+WALLS = {
+    "white": (0.93, 0.93, 0.92), "cream": (0.95, 0.89, 0.76), "sage": (0.70, 0.78, 0.66), "sky": (0.70, 0.82, 0.92),
+    "rose": (0.92, 0.76, 0.76), "lavender": (0.80, 0.76, 0.90), "mint": (0.74, 0.90, 0.82),
+    "peach": (0.97, 0.82, 0.68), "grey": (0.72, 0.74, 0.77), "teal": (0.48, 0.68, 0.70),
+}  # fmt: skip
+BACKGROUNDS = tuple(WALLS)
+FLOORS = np.array([(0.72, 0.54, 0.36), (0.58, 0.42, 0.30), (0.76, 0.74, 0.70), (0.62, 0.60, 0.62)])
+FURNITURE = tuple(sorted(THINGS))
 SUBJECT = Subject(
-    class_names=tuple(ROOMS), attribute_names=FURNITURE, part_names=(), region_names=FURNITURE,
-    segment_names=("wall", "floor", "ceiling", "window", "door", *FURNITURE),
-    class_attributes=np.array([[name in own for name in FURNITURE] for own in ROOMS.values()], np.uint8),
+    class_names=tuple(ROOMS),
+    attribute_names=FURNITURE,
+    part_names=(),
+    region_names=FURNITURE,
+    segment_names=("wall", "floor", "ceiling", *FURNITURE),
+    class_attributes=np.array([[name in things for name in FURNITURE] for things in ROOMS.values()], np.uint8),
 )
+#: Probability that a thing is missing that makes the category, and that another thing is there.
+MISSING, EXTRA = 0.06, 0.3
 
 
 def draw(rng: np.random.Generator, label: int, background: str, size: int) -> Picture:
+    """A room of the category `label` with walls of the kind `background`, `size` pixels a side."""
+    shell_rng, things_rng, gaze_rng = rng.spawn(3)
     canvas = Canvas(size)
-    canvas.begin("wall")
-    canvas.fill(box(0, 0, 1, 0.65), (0.85, 0.85, 0.8))
-    canvas.begin("floor")
-    canvas.fill(box(0, 0.65, 1, 1), (0.6, 0.45, 0.3))
-    own = set()
-    for column, name in enumerate(ROOMS[SUBJECT.class_names[label]]):
-        own.add(canvas.begin(name))
-        x, hue = 0.04 + 0.24 * column, FURNITURE.index(name) / len(FURNITURE)
-        canvas.fill(box(x, 0.4 + 0.05 * rng.random(), x + 0.2, 0.8), (hue, 0.5, 1 - hue), name, shade=0.2)
+    horizon = _shell(canvas, shell_rng, background)
+    makes = ROOMS[SUBJECT.class_names[label]]
+    own = _furnish(canvas, things_rng, makes, horizon)
     mask = canvas.mask(lambda owner, _: owner in own)
-    regions = {n: m for n in FURNITURE if (m := canvas.mask(lambda owner, region, n=n: region == n)).any()}
+    masks = {
+        name: canvas.mask(lambda owner, _, name=name: canvas.objects[owner] == name)
+        for name in FURNITURE if name in canvas.objects
+    }  # fmt: skip
+    regions = {name: found for name, found in masks.items() if found.any()}
     return Picture(
-        image=canvas.image(), label=label, mask=mask, bbox=tight_box(mask), parts={}, part_masks=regions,
-        attributes=SUBJECT.class_attributes[label].copy(), segments=canvas.segments(),
-        fixations=fixations(rng, [(m, 1.0) for m in regions.values()], size), background=background,
+        image=canvas.image(),
+        label=label,
+        mask=mask,
+        bbox=tight_box(mask),
+        parts={},
+        part_masks=regions,
+        attributes=np.array([name in regions for name in FURNITURE], np.uint8),
+        segments=canvas.segments(),
+        fixations=fixations(gaze_rng, [(seen, 3.0 if name in makes else 0.5) for name, seen in regions.items()], size),
+        background=background,
     )
+
+
+def _shell(canvas: Canvas, rng: np.random.Generator, kind: str) -> float:
+    """Paint ceiling, walls and floor; returns where the floor begins at the back."""
+    left, right = float(rng.uniform(0.03, 0.1)), float(rng.uniform(0.9, 0.97))
+    top, horizon = float(rng.uniform(0.07, 0.12)), float(rng.uniform(0.56, 0.61))
+    wall = np.array(WALLS[kind]) + rng.uniform(-0.02, 0.02)
+    floor = FLOORS[rng.integers(len(FLOORS))] + rng.uniform(-0.04, 0.04)
+    canvas.begin("ceiling")
+    canvas.fill(box(0, 0, 1, 0.3), (0.96, 0.96, 0.95))
+    canvas.begin("wall")
+    sides = [[(0, 0), (left, top), (left, horizon), (0, horizon + left * 1.2)],
+             [(1, 0), (right, top), (right, horizon), (1, horizon + (1 - right) * 1.2)]]  # fmt: skip
+    for side, light in zip(sides, (0.84, 0.92), strict=True):
+        canvas.fill(side, wall * light)
+    rows = (np.arange(canvas.side, dtype=np.float32)[:, None, None] + 0.5) / canvas.side
+    back = canvas.fill(box(left, top, right, horizon), wall)
+    canvas.paint(back, wall * (1.03 - 0.12 * rows))
+    if BACKGROUNDS.index(kind) % 2:
+        for x in np.arange(left + 0.03, right, 0.06):
+            canvas.tint(box(x, top, x + 0.02, horizon), wall * 0.9, 0.7, within=back)
+    canvas.begin("floor")
+    ground = canvas.fill([(0, horizon + left * 1.2), (left, horizon), (right, horizon),
+                          (1, horizon + (1 - right) * 1.2), (1, 1), (0, 1)], floor)  # fmt: skip
+    canvas.paint(ground, mixed((floor * 0.86, floor * 1.1), np.clip((rows[..., 0] - horizon) / (1 - horizon), 0, 1)))
+    for x in np.linspace(-1.2, 2.2, 18):
+        canvas.tint(ribbon([(0.5 + (x - 0.5) * 0.35, horizon), (x, 1.0)], [0.003, 0.006]), floor * 0.72, 0.6, within=ground)
+    canvas.tint(box(left, horizon - 0.02, right, horizon), np.array((0.97, 0.97, 0.96)), within=back)
+    return horizon
+
+
+def _furnish(
+    canvas: Canvas, rng: np.random.Generator, makes: dict[str, tuple[Place, ...]], horizon: float
+) -> set[int]:
+    """Put the things into the room, from the wall to the front; returns the numbers of those that make the category."""
+    mirror = bool(rng.random() < 0.5)
+    wood, cloth = WOODS[rng.integers(len(WOODS))], CLOTHS[rng.integers(len(CLOTHS))] + rng.uniform(-0.05, 0.05)
+    # Drawn for every thing there could be, so that none changes the others.
+    missing, extra = rng.random(len(FURNITURE)), rng.random(len(EXTRAS))
+    stays = [name for name in makes if missing[FURNITURE.index(name)] >= MISSING] or list(makes)
+    setting = [(name, place) for name in stays for place in makes[name] if RESTING.get(name, name) in stays]
+    for (name, place), draw_ in zip(EXTRAS.items(), extra, strict=True):
+        free = all(abs(place[0] - x) > 0.2 or (place[1] < 0) != (y < 0) for _, (x, y) in setting)
+        if name not in makes and free and draw_ < EXTRA:
+            setting.append((name, place))
+    own = set()
+    for name, (x, depth) in sorted(setting, key=lambda item: _order(*item)):
+        number = canvas.begin(name)
+        if name in makes:
+            own.add(number)
+        x = (1 - x if mirror else x) + float(rng.uniform(-0.02, 0.02))
+        hung = depth < 0
+        y = horizon + (depth if hung else 0.03 + depth * (0.9 - horizon))
+        scale = 0.95 if hung else 0.92 + 0.3 * depth
+        if name in RESTING:
+            host = makes[RESTING[name]][0][1]
+            y = horizon + 0.03 + host * (0.9 - horizon) - (0.18 if name == "computer" else 0.165) * (0.92 + 0.3 * host)
+        elif not hung and name != "rug":
+            canvas.shadow(ellipse(x, y, 0.12 * scale, 0.015), 0.4, 0.015)
+        THINGS[name](Brush(canvas, rng, Pose(x, y, scale, mirror=mirror), wood, cloth))
+    return own
+
+
+def _order(name: str, place: Place) -> float:
+    """Painting order: the wall, rugs, then from the back to the front; what stands on something after it."""
+    if place[1] < 0:
+        return -2 if name != "curtain" else -1.5
+    return {"rug": -1.0, "computer": 0.6, "vase": 0.6}.get(name, place[1])

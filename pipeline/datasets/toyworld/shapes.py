@@ -60,6 +60,15 @@ def ribbon(points: Points, widths: float | Sequence[float]) -> np.ndarray:
     return np.concatenate([line + aside, (line - aside)[::-1]])
 
 
+def scalloped(points: Points, depth: float) -> np.ndarray:
+    """Line through the points that bulges by `depth` between them, to its left on the way."""
+    line = np.asarray(points, dtype=float)
+    time = np.linspace(0, 1, 7, endpoint=False)[None, :, None]
+    start, step = line[:-1, None], np.diff(line, axis=0)[:, None]
+    aside = np.stack([step[..., 1], -step[..., 0]], axis=-1) / np.hypot(step[..., 0], step[..., 1])[..., None]
+    return np.concatenate([(start + step * time - aside * depth * np.sin(np.pi * time)).reshape(-1, 2), line[-1:]])
+
+
 @dataclass(frozen=True)
 class Pose:
     """How a figure drawn around its own origin, looking right, stands in the picture (side 1)."""
