@@ -9,7 +9,7 @@ import torch
 
 from pipeline import registry
 from pipeline.datasets.listing import is_there
-from pipeline.datasets.sources import Source
+from pipeline.datasets.raw.sources import Source
 from pipeline.machine import PACKAGES, machine, versions
 from pipeline.training.compute import choose, gains_from_bf16
 

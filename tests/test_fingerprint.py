@@ -238,7 +238,7 @@ def jobs() -> dict[str, str]:
         ("metrics.sparsity", {"evaluate sparsity"}),
         ("evaluations.accuracy", {"evaluate accuracy"}),
         ("explainers.input_gradient", {"explain input_gradient"}),
-        ("datasets.idx", {"prepare mnist", "prepare fashion_mnist", "prepare textured_digits"}),
+        ("datasets.formats.idx", {"prepare mnist", "prepare fashion_mnist", "prepare textured_digits"}),
         ("training.session", {f"train {name}" for name in SETTINGS.methods}),
         ("settings.methods", set()),
         ("registry", set()),

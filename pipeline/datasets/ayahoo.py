@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.datasets.attribute_data import SOURCE, AttributedObject, listed, read_names, read_objects
-from pipeline.datasets.download import obtain
-from pipeline.datasets.photos import Frame, read_photo
+from pipeline.datasets.formats.attribute_data import SOURCE, AttributedObject, listed, read_names, read_objects
+from pipeline.datasets.formats.photos import Frame, read_photo
+from pipeline.datasets.raw.download import obtain
+from pipeline.datasets.raw.sources import Source
 from pipeline.datasets.samples import IMAGENET_MEAN, IMAGENET_STD, Prepared, Sample
-from pipeline.datasets.sources import Source
 from pipeline.datasets.splits import random_split
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.datasets.download import obtain
+from pipeline.datasets.raw.download import obtain
+from pipeline.datasets.raw.sources import Part, Source
 from pipeline.datasets.samples import Prepared, of_arrays
-from pipeline.datasets.sources import Part, Source
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:

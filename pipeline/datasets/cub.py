@@ -9,7 +9,7 @@
         parts/part_locs.txt              image, part, x, y, visible; parts/parts.txt: part, name
         attributes/image_attribute_labels.txt             image, attribute, present, certainty, seconds
         attributes/class_attribute_labels_continuous.txt  a row a class, percent of people an attribute
-    CUB_GHA/<image>.jpg                  heat maps, or data_5runs/Fixation_run<1..5>.txt (gaze.py); may lie inside
+    CUB_GHA/<image>.jpg                  heat maps, or data_5runs/Fixation_run<1..5>.txt; may lie inside
 
 xnn.md section 11.1, intersection.md section 8, normat.md section 5.3. A subset keeps the official numbers, with gaps;
 they are the sample ids. Samples are listed one of each class in turn, so that the first few are of all classes.
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.datasets.cub_lists import (
+from pipeline.datasets.formats.cub_lists import (
     UNMARKED,
     Lists,
     Photo,
@@ -32,11 +32,11 @@ from pipeline.datasets.cub_lists import (
     read_lists,
     read_numbered,
 )
-from pipeline.datasets.download import obtain
-from pipeline.datasets.gaze import heat_map, read_fixations
-from pipeline.datasets.photos import Frame, read_labels, read_photo
+from pipeline.datasets.formats.gaze import heat_map, read_fixations
+from pipeline.datasets.formats.photos import Frame, read_labels, read_photo
+from pipeline.datasets.raw.download import obtain
+from pipeline.datasets.raw.sources import Source
 from pipeline.datasets.samples import IMAGENET_MEAN, IMAGENET_STD, BadSample, Prepared, Read, Sample, present
-from pipeline.datasets.sources import Source
 from pipeline.datasets.splits import interleaved
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from pipeline.datasets.photos import Frame, read_labels, read_photo
+from pipeline.datasets.formats.photos import Frame, read_labels, read_photo
+from pipeline.datasets.raw.sources import Source
 from pipeline.datasets.samples import IMAGENET_MEAN, IMAGENET_STD, BadSample, Prepared, Sample
-from pipeline.datasets.sources import Source
 from pipeline.datasets.splits import interleaved, random_split
 from pipeline.errors import UserError
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.datasets.download import obtain
-from pipeline.datasets.photos import Frame, read_labels, read_photo
+from pipeline.datasets.formats.photos import Frame, read_labels, read_photo
+from pipeline.datasets.raw.download import obtain
+from pipeline.datasets.raw.sources import Source
 from pipeline.datasets.samples import IMAGENET_MEAN, IMAGENET_STD, BadSample, Prepared, Sample, present
-from pipeline.datasets.sources import Source
 from pipeline.datasets.splits import interleaved, random_split
 from pipeline.errors import UserError
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.datasets.idx import read_splits, sources
+from pipeline.datasets.formats.idx import read_splits, sources
 from pipeline.datasets.samples import Prepared, of_arrays
 
 if TYPE_CHECKING:

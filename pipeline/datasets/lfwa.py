@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from pipeline.datasets.download import obtain
-from pipeline.datasets.photos import Frame, read_photo
+from pipeline.datasets.formats.photos import Frame, read_photo
+from pipeline.datasets.raw.download import obtain
+from pipeline.datasets.raw.sources import Source
 from pipeline.datasets.samples import Prepared, Read, Sample
-from pipeline.datasets.sources import Source
 from pipeline.errors import UserError, unknown
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, get_args
 
 from pipeline import registry
-from pipeline.datasets.download import obtain
-from pipeline.datasets.sources import Source
+from pipeline.datasets.raw.download import obtain
+from pipeline.datasets.raw.sources import Source
 from pipeline.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -83,7 +83,10 @@ def show(found: Iterable[Entry], raw_dir: Path) -> None:
 
 
 def fetch(found: Iterable[Entry], names: Iterable[str], raw_dir: Path) -> None:
-    """Get the downloads that the datasets `names` need with their default settings; raises `UserError` as `obtain`, and for an unknown name."""
+    """Get the downloads that the datasets `names` need with their default settings.
+
+    Raises `UserError` as `obtain`, and for an unknown name.
+    """
     for entry in _chosen(found, names, registry.TABLES["dataset"]):
         for source in entry.sources:
             print(f"{entry.name}: {obtain(source, raw_dir)}", flush=True)
@@ -130,11 +133,9 @@ def table(found: list[Entry]) -> Iterator[str]:
             if source.rough_size:
                 size = f"about {source.rough_size / 1e9:.1f} GB"
             terms = source.licence + (f"; {source.accept}" if source.accept else "")
-            file = str(Path(source.folder, source.file))
-            yield (
-                f"| `{entry.name}`{source.only_with and f', with `{source.only_with}`'} | `{file}` | {size} | {source.checksum or 'not published'} | {terms} "
-                f"| {source.origin} |"
-            )
+            needed = f"`{entry.name}`" + (f", with `{source.only_with}`" if source.only_with else "")
+            file = f"`{Path(source.folder, source.file)}`"
+            yield f"| {' | '.join((needed, file, size, source.checksum or 'not published', terms, source.origin))} |"
 
 
 def _size(missing: list[Source]) -> str:

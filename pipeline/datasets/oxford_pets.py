@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.datasets.download import obtain
-from pipeline.datasets.photos import Frame, read_labels, read_photo
+from pipeline.datasets.formats.photos import Frame, read_labels, read_photo
+from pipeline.datasets.formats.text import read_rows
+from pipeline.datasets.formats.voc import read_objects
+from pipeline.datasets.raw.download import obtain
+from pipeline.datasets.raw.sources import Source
 from pipeline.datasets.samples import IMAGENET_MEAN, IMAGENET_STD, BadSample, Prepared, Read, Sample, present
-from pipeline.datasets.sources import Source
 from pipeline.datasets.splits import interleaved
-from pipeline.datasets.text import read_rows
-from pipeline.datasets.voc import read_objects
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:

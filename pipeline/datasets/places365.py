@@ -20,12 +20,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.download import obtain
-from pipeline.datasets.photos import Frame, read_photo
+from pipeline.datasets.formats.photos import Frame, read_photo
+from pipeline.datasets.formats.text import read_map, read_rows
+from pipeline.datasets.raw.download import obtain
+from pipeline.datasets.raw.sources import Source
 from pipeline.datasets.samples import IMAGENET_MEAN, IMAGENET_STD, Prepared, Read, Sample, present
-from pipeline.datasets.sources import Source
 from pipeline.datasets.splits import interleaved
-from pipeline.datasets.text import read_map, read_rows
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:

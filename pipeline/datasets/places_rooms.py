@@ -1,8 +1,8 @@
 """Rooms of ten categories from ADE20K (Zhou et al., CVPR 2017), with a segment for every object.
 
 On them "Embedding Deep Networks into Visual Explanations" measures of which objects an explanation speaks; xnn.md
-sections 7.4 and 11.2. ADE20K names scenes as Places365 does. Two layouts (ade20k.py), training images for training and
-validation images for testing:
+sections 7.4 and 11.2. ADE20K names scenes as Places365 does. Two layouts (formats/ade20k.py), training images for
+training and validation images for testing:
 
 - `scene_parsing`, the benchmark: 4,481 + 450 photographs, 150 classes of objects, one segment a class in a photograph,
   since it does not tell instances apart;
@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets import ade20k
-from pipeline.datasets.download import obtain
-from pipeline.datasets.photos import Frame, read_labels, read_photo
+from pipeline.datasets.formats import ade20k
+from pipeline.datasets.formats.photos import Frame, read_labels, read_photo
+from pipeline.datasets.formats.text import read_map
 from pipeline.datasets.places365 import ROOMS
+from pipeline.datasets.raw.download import obtain
 from pipeline.datasets.samples import IMAGENET_MEAN, IMAGENET_STD, BadSample, Prepared, Read, Sample, present
 from pipeline.datasets.splits import interleaved
-from pipeline.datasets.text import read_map
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.datasets import load_digits
 
-from pipeline.datasets import bundled_textures, dtd, fashion_mnist, kmnist, mnist, usps
+from pipeline.datasets import fashion_mnist, kmnist, mnist, usps
 from pipeline.datasets.enlarge import enlarge
 from pipeline.datasets.samples import IMAGENET_MEAN, IMAGENET_STD, Prepared, Read, Sample
-from pipeline.datasets.textures import Bank, tied
+from pipeline.datasets.textures import bundled, dtd
+from pipeline.datasets.textures.bank import Bank, tied
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def prepare(raw_dir: Path, settings: "TexturedDigits") -> Prepared:
         )
     shapes = read_shapes(raw_dir, settings.digits)
     size = settings.size
-    textures = dtd.bank(raw_dir, size) if settings.textures == "dtd" else bundled_textures.bank(size)
+    textures = dtd.bank(raw_dir, size) if settings.textures == "dtd" else bundled.bank(size)
     notices = list(textures.notices)
     if (settings.digit_range, settings.background_range) != ((0, 1), (0, 1)):
         notices.append(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.datasets import load_svmlight_file
 
-from pipeline.datasets.download import obtain
+from pipeline.datasets.raw.download import obtain
+from pipeline.datasets.raw.sources import Source
 from pipeline.datasets.samples import Prepared, of_arrays
-from pipeline.datasets.sources import Source
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:

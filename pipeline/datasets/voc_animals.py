@@ -29,12 +29,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets import pascal_part, voc
-from pipeline.datasets.download import obtain
-from pipeline.datasets.photos import Frame, read_labels, read_photo
+from pipeline.datasets.formats import pascal_part, voc
+from pipeline.datasets.formats.photos import Frame, read_labels, read_photo
+from pipeline.datasets.formats.text import read_rows
+from pipeline.datasets.raw.download import obtain
+from pipeline.datasets.raw.sources import Source
 from pipeline.datasets.samples import IMAGENET_MEAN, IMAGENET_STD, BadSample, Prepared, Read, Sample, present
-from pipeline.datasets.sources import Source
-from pipeline.datasets.text import read_rows
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:

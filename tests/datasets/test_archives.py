@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.archives import unpack
+from pipeline.datasets.raw.archives import unpack
 from pipeline.errors import UserError
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.datasets.attribute_data import AttributedObject, listed, read_names, read_objects
+from pipeline.datasets.formats.attribute_data import AttributedObject, listed, read_names, read_objects
 from pipeline.datasets.samples import BadSample
 from pipeline.errors import UserError
 

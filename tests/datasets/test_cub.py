@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pipeline.datasets.cub import prepare
-from pipeline.datasets.gaze import heat_map
+from pipeline.datasets.formats.gaze import heat_map
 from pipeline.datasets.samples import BadSample, Sample
 from pipeline.datasets.toyworld.draw import SUBJECTS, pictures
 from pipeline.datasets.toyworld.picture import Picture

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.datasets.cub import OFFICIAL
-from pipeline.datasets.cub_lists import UNMARKED, Lists, Photo, read_image_attributes, read_lists
+from pipeline.datasets.formats.cub_lists import UNMARKED, Lists, Photo, read_image_attributes, read_lists
 
 NUMBERS = st.lists(st.integers(1, 10**6), min_size=1, max_size=12, unique=True)
 COORDINATE = st.floats(-10, 1e5, allow_nan=False)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets import download
-from pipeline.datasets.download import obtain
-from pipeline.datasets.sources import Source
+from pipeline.datasets.raw import download
+from pipeline.datasets.raw.download import obtain
+from pipeline.datasets.raw.sources import Source
 from pipeline.errors import UserError
 
 CONTENT = bytes(range(256)) * 40

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.datasets.gaze import heat_map, read_fixations
+from pipeline.datasets.formats.gaze import heat_map, read_fixations
 from pipeline.errors import UserError
 
-PLACE = st.floats(-5, 30)
+#: Inside the smallest image and a little around it: far outside, nothing is left of a Gaussian.
+PLACE = st.floats(-4, 12)
 FIXATIONS = st.lists(st.tuples(PLACE, PLACE, st.integers(1, 2000)), min_size=1, max_size=6)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.datasets import idx, mnist
-from pipeline.datasets.sources import Part, Source
+from pipeline.datasets import mnist
+from pipeline.datasets.formats import idx
+from pipeline.datasets.raw.sources import Part, Source
 from pipeline.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 28, 28), dtype=np.uint8)

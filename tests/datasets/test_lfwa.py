@@ -155,7 +155,7 @@ def test_miniature(tmp_path):
     subject = SUBJECTS["faces"]
     assert (len(train), len(test)) == (14, 12)
     assert prepared.names["attributes"] == list(subject.attribute_names)
-    assert {sample.group for sample in test} == set(subject.class_names)
+    assert {sample.group for sample in test} == {name.replace(" ", "_") for name in subject.class_names}
     assert {sample.label for sample in train + test} == {0, 1}
     male = subject.attribute_names.index("Male")
     assert all(sample.label == sample.attributes[male] for sample in train + test)

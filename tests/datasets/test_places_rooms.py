@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from reading import read_all
 
-from pipeline.datasets.ade20k import decode, encode, read_class_names, read_object_names, short_names
+from pipeline.datasets.formats.ade20k import decode, encode, read_class_names, read_object_names, short_names
 from pipeline.datasets.places365 import ROOMS
 from pipeline.datasets.places_rooms import OFFICIAL, prepare
 from pipeline.datasets.samples import BadSample

@@ -11,13 +11,14 @@ from reading import check, read_all
 from scipy.stats import chisquare
 from sklearn.datasets import load_digits
 
-from pipeline.datasets import bundled_textures, textured_digits
+from pipeline.datasets import textured_digits
 from pipeline.datasets.samples import IMAGENET_MEAN, BadSample, Prepared, Sample
-from pipeline.datasets.textures import tied
+from pipeline.datasets.textures import bundled
+from pipeline.datasets.textures.bank import tied
 from pipeline.errors import UserError
 from pipeline.settings.datasets import TexturedDigits
 
-BANK = bundled_textures.bank(8)
+BANK = bundled.bank(8)
 
 
 def prepared(raw_dir: Path | None = None, **settings) -> Prepared:
@@ -116,7 +117,7 @@ def test_pictures_of_training_and_test_are_disjoint_unless_shared():
 
 
 def test_every_pixel_follows_from_the_factors():
-    bank = bundled_textures.bank(16)
+    bank = bundled.bank(16)
     ranges = {"digit_range": (0.45, 1.0), "background_range": (0.0, 0.55)}
     found = prepared(size=16, digit_size=12, background_randomness=0.5, **ranges)
     assert found.notices[1:] == [

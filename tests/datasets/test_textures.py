@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.datasets import bundled_textures, dtd, procedural_textures
 from pipeline.datasets.samples import BadSample
-from pipeline.datasets.textures import Cache, deal, tied
+from pipeline.datasets.textures import bundled, dtd, procedural
+from pipeline.datasets.textures.bank import Cache, deal, tied
 from pipeline.errors import UserError
 
 OFFICIAL = [
@@ -144,7 +144,7 @@ def test_real_pictures(unpacked):
 
 
 def test_bundled_classes_and_tiles():
-    bank = bundled_textures.bank(32)
+    bank = bundled.bank(32)
     assert (len(bank.digits), len(bank.backgrounds)) == (10, 37)
     assert list(bank.digits[:7]) == [
         "grating-00", "checker-01", "dots-02", "noise-03", "bands-04", "rings-05", "grating-06",
@@ -161,8 +161,8 @@ def test_bundled_classes_and_tiles():
 
 
 def test_tiles_are_reproducible_and_scale_with_the_image():
-    small, large = (bundled_textures.draw("bands-10/30", size) for size in (32, 224))
-    np.testing.assert_array_equal(small, bundled_textures.bank(32).read("bands-10/30"))
+    small, large = (bundled.draw("bands-10/30", size) for size in (32, 224))
+    np.testing.assert_array_equal(small, bundled.bank(32).read("bands-10/30"))
     assert large.shape == (308, 308, 3)
     assert np.abs(large[3::7, 3::7].astype(int) - small).max() <= 2
 
@@ -171,23 +171,23 @@ def test_tiles_of_a_photograph_keep_to_their_half():
     photograph = skimage.data.grass()
     # Tiles of 256 pixels are cut out as they are: 44/32 of 186.
     for tile, left, top in [(0, 0, 0), (23, 0, 256), (24, 256, 0), (47, 256, 256), (12, 0, 12 * 256 // 23)]:
-        found = bundled_textures.draw(f"grass/{tile:02d}", 186)
+        found = bundled.draw(f"grass/{tile:02d}", 186)
         assert np.array_equal(found, photograph[top : top + 256, left : left + 256, None].repeat(3, axis=2))
 
 
-def lattice(side: int, frequency: float, angle: float) -> procedural_textures.Lattice:
+def lattice(side: int, frequency: float, angle: float) -> procedural.Lattice:
     axis = (np.arange(side) + 0.5) / side
-    return procedural_textures.Lattice(frequency, np.deg2rad(angle), axis[None, :], axis[:, None])
+    return procedural.Lattice(frequency, np.deg2rad(angle), axis[None, :], axis[:, None])
 
 
 def test_a_grating_has_its_frequency_and_angle():
-    values = procedural_textures.KINDS["grating"](lattice(64, 4, 90), np.random.default_rng(0))
+    values = procedural.KINDS["grating"](lattice(64, 4, 90), np.random.default_rng(0))
     spectrum = np.abs(np.fft.fft2(values - 0.5))
     assert np.unravel_index(spectrum.argmax(), spectrum.shape) in {(4, 0), (60, 0)}
 
 
 def test_noise_keeps_to_its_band():
-    values = procedural_textures.KINDS["noise"](lattice(128, 8, 0), np.random.default_rng(0))
+    values = procedural.KINDS["noise"](lattice(128, 8, 0), np.random.default_rng(0))
     power = np.abs(np.fft.fft2(values - values.mean())) ** 2
     cycles = np.hypot(*np.meshgrid(*[np.fft.fftfreq(128, 1 / 128)] * 2))
     assert power[(cycles > 2) & (cycles < 14)].sum() > 0.95 * power.sum()

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from pipeline.datasets.formats.voc import CLASSES, EDITIONS, VocObject, palette, read_instances, read_objects
 from pipeline.datasets.samples import BadSample
-from pipeline.datasets.voc import CLASSES, EDITIONS, VocObject, palette, read_instances, read_objects
 
 DOG = """<object><name>dog</name>{flags}<bndbox><xmin>3</xmin><ymin>1</ymin><xmax>10</xmax><ymax>4.5</ymax></bndbox>
 <part><name>head</name><bndbox><xmin>3</xmin><ymin>1</ymin><xmax>4</xmax><ymax>2</ymax></bndbox></part></object>"""

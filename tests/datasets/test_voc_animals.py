@@ -14,7 +14,7 @@ from PIL import Image
 from reading import read_all
 from scipy.io import savemat
 
-from pipeline.datasets import voc
+from pipeline.datasets.formats import voc
 from pipeline.datasets.samples import BadSample
 from pipeline.datasets.toyworld.draw import pictures
 from pipeline.datasets.toyworld.trees.voc_animals import write

@@ -29,6 +29,8 @@ class Landscape:
     """What the ground is strewn with: blades, ripples or pebbles."""
     hills: Colour | None = None
     """Hills behind the horizon."""
+    ridge: str = "hill"
+    """Name of their segments."""
     sky: tuple[str, ...] = ("cloud",)
     """What floats in the sky."""
     things: tuple[str, ...] = ()
@@ -89,7 +91,8 @@ LANDSCAPES: dict[str, Landscape] = {
     ),
     "beach": Landscape(
         above=(0.30, 0.68, 0.88), below=(0.86, 0.96, 0.96), ground="sand", far=(0.97, 0.92, 0.78),
-        near=(0.92, 0.82, 0.62), rough=0.03, marks="pebbles", hills=(0.28, 0.62, 0.74), things=("palm", "shell", "stone"),
+        near=(0.92, 0.82, 0.62), rough=0.03, marks="pebbles", hills=(0.28, 0.62, 0.74), ridge="water",
+        things=("palm", "shell", "stone"),
     ),
     "mountains": Landscape(
         above=(0.46, 0.64, 0.84), below=(0.88, 0.92, 0.96), ground="gravel", far=(0.66, 0.68, 0.64),
@@ -133,15 +136,14 @@ def before(canvas: Canvas, rng: np.random.Generator, kind: str, feet: tuple[floa
     if colour is None:
         return
     for y in np.sort(rng.uniform(feet[1] + 0.02, 1.08, 6)):
-        canvas.begin("tuft")
-        landmarks.tuft(canvas, rng, float(rng.uniform(0, 1)), float(y), np.asarray(colour))
+        landmarks.tuft(canvas, rng, float(rng.uniform(0, 1)), float(y), colour)
 
 
 def _hills(canvas: Canvas, rng: np.random.Generator, land: Landscape, horizon: float) -> None:
     for height, clear in ((0.11, 0.45), (0.06, 0.1)):
         tops = horizon - height * rng.uniform(0.3, 1.0, 6)
         ridge = smooth(list(zip(np.linspace(-0.1, 1.1, 6), tops, strict=True)), closed=False)
-        canvas.begin("hill")
+        canvas.begin(land.ridge)
         # Air between: the farther ones take on the sky's colour.
         colour = np.asarray(land.hills) * (1 - clear) + np.asarray(land.below) * clear
         canvas.fill(np.concatenate([ridge, [(1.1, horizon + 0.05), (-0.1, horizon + 0.05)]]), colour)

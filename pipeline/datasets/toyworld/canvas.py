@@ -1,7 +1,7 @@
 """A canvas that knows what it shows: shapes are painted over one another, each a region of an object.
 
 It has 3×3 samples a pixel. The picture is their mean, which smooths edges. A pixel belongs to a region or an object if
-that covers more than half of its samples; nine cannot be halved, so of two that do not overlap at most one gets the pixel.
+that covers more than half of its samples. Nine cannot be halved: at most one of two objects gets the pixel.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,6 +15,9 @@ from pipeline.datasets.toyworld.shapes import Points
 SAMPLES = 3
 #: Light falls from the upper left, more from above than from the left.
 _LIGHT_X, _LIGHT_Y = 0.5, 1.0
+
+#: A part of an object: its name, its place, and the regions of which one is seen there if it is visible.
+Place = tuple[str, tuple[float, float], tuple[str, ...]]
 
 Colour = tuple[float, float, float] | np.ndarray
 """Red, green, blue, each 0..1."""
@@ -102,8 +105,10 @@ class Canvas:
         if stencil.inside.size:
             if colour is not None:
                 cut = self._cut(self._colours, stencil)
-                weight = stencil.inside[..., None] * np.float32(strength)
-                cut += (np.asarray(colour, np.float32) - cut) * weight
+                if strength == 1:
+                    cut[stencil.inside] = colour
+                else:
+                    cut += (np.asarray(colour, np.float32) - cut) * (stencil.inside[..., None] * np.float32(strength))
             if shade:
                 self.shade(stencil, shade)
             if line:
@@ -152,23 +157,33 @@ class Canvas:
 
     def mask(self, wanted: Callable[[int, str], bool]) -> np.ndarray:
         """size×size bool: pixels covered by more than half by regions that are `wanted` (object number, region)."""
-        chosen = np.zeros(256, np.float32)
-        chosen[[number for key, number in self._regions.items() if wanted(*key)]] = 1
-        return cv2.resize(chosen[self._ids], (self.size, self.size), interpolation=cv2.INTER_AREA) > 0.5
+        chosen = np.zeros(256, np.uint8)
+        # The mean over a pixel of 9 for what is wanted and 0 for the rest counts its samples, without rounding.
+        chosen[[number for key, number in self._regions.items() if wanted(*key)]] = SAMPLES**2
+        counts = cv2.resize(cv2.LUT(self._ids, chosen), (self.size, self.size), interpolation=cv2.INTER_AREA)
+        return counts > SAMPLES**2 // 2
+
+    def regions(self, owner: int, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """Masks of an object's regions, of those among `names` that get any pixel."""
+        masks = {name: self.mask(lambda number, region, name=name: (number, region) == (owner, name)) for name in names}
+        return {name: mask for name, mask in masks.items() if mask.any()}
 
     def segments(self) -> list[tuple[str, np.ndarray]]:
-        """Objects with the pixels they cover; those that cover none are left out."""
-        masks = [(name, self.mask(lambda owner, _, number=number: owner == number))
-                 for number, name in enumerate(self.objects)]
-        return [(name, mask) for name, mask in masks if mask.any()]
+        """Names and masks of the objects, of those that get any pixel."""
+        masks = [self.mask(lambda owner, _, number=number: owner == number) for number in range(len(self.objects))]
+        return [(name, mask) for name, mask in zip(self.objects, masks, strict=True) if mask.any()]
 
-    def region_at(self, x: float, y: float) -> tuple[int, str] | None:
-        """Object number and region that are seen at a place; None outside the picture."""
-        column, row = int(x * self.side), int(y * self.side)
-        if not (0 <= x < 1 and 0 <= y < 1):
-            return None
-        found = self._ids[row, column]
-        return next((key for key, number in self._regions.items() if number == found), None)
+    def visible(self, owner: int, places: Iterable[Place]) -> dict[str, tuple[float, float]]:
+        """Places in pixels, of those that are in the picture and show the object `owner` in one of their regions."""
+        mask = self.mask(lambda number, _: number == owner)
+        wanted = {number: region for (of, region), number in self._regions.items() if of == owner}
+        found = {}
+        for name, (x, y), regions in places:
+            if 0 <= x < 1 and 0 <= y < 1 and mask[int(y * self.size), int(x * self.size)]:
+                shown = wanted.get(int(self._ids[int(y * self.side), int(x * self.side)]))
+                if shown in regions:
+                    found[name] = (x * self.size, y * self.size)
+        return found
 
     def _stencil(self, shape: Stencil | Points, within: Stencil | None) -> Stencil:
         stencil = shape if isinstance(shape, Stencil) else self.stencil(shape)

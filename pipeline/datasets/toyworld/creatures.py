@@ -50,21 +50,13 @@ def portrait(rng: np.random.Generator, traits: dict[str, str], background: str, 
     backgrounds.before(canvas, land_rng, background, animal.foot)
 
     mask = canvas.mask(lambda owner, _: owner == creature)
-    regions = {
-        name: found for name in REGIONS
-        if (found := canvas.mask(lambda owner, region, name=name: owner == creature and region == name)).any()
-    }  # fmt: skip
-    parts = {}
-    for name, (x, y), on in animal.places():
-        seen = canvas.region_at(x, y)
-        if seen is not None and seen[0] == creature and seen[1] in on and mask[int(y * size), int(x * size)]:
-            parts[name] = (x * size, y * size)
+    regions = canvas.regions(creature, REGIONS)
     return Picture(
         image=canvas.image(),
         label=label,
         mask=mask,
         bbox=tight_box(mask),
-        parts=parts,
+        parts=canvas.visible(creature, animal.places()),
         part_masks=regions,
         attributes=attributes_of(traits),
         segments=canvas.segments(),

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.gaze import heat_map
+from pipeline.datasets.formats.gaze import heat_map
+from pipeline.datasets.raw.sources import Source
 from pipeline.datasets.samples import Prepared, Read, Sample
-from pipeline.datasets.sources import Source
 from pipeline.datasets.toyworld.draw import SUBJECTS, picture
 
 if TYPE_CHECKING:

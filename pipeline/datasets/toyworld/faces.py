@@ -116,8 +116,8 @@ def _view(
     person: Person, shown: frozenset[str], rngs: tuple[np.random.Generator, ...], label: int, background: str, size: int
 ) -> Picture:
     pose_rng, wall_rng, gaze_rng = rngs
-    scale, turn = float(pose_rng.uniform(1.02, 1.22)), float(pose_rng.uniform(-8, 8))
-    place = 0.5 + pose_rng.uniform(-0.06, 0.06), 0.46 + pose_rng.uniform(-0.03, 0.03)
+    scale, turn = float(pose_rng.uniform(0.98, 1.14)), float(pose_rng.uniform(-8, 8))
+    place = 0.5 + pose_rng.uniform(-0.06, 0.06), 0.43 + pose_rng.uniform(-0.025, 0.025)
     look = tuple(float(value) for value in pose_rng.uniform((-0.012, -0.004), (0.012, 0.004)))
     pose = Pose(*(float(value) for value in place), scale=scale, turn=turn)
     face = Face(person, shown, pose, look, float(pose_rng.uniform(-0.03, 0.03)))
@@ -126,22 +126,14 @@ def _view(
     number = canvas.begin("person")
     face.paint(canvas)
     mask = canvas.mask(lambda owner, _: owner == number)
-    masks = {
-        name: canvas.mask(lambda owner, region, name=name: owner == number and region == name) for name in REGIONS
-    }
-    regions = {name: found for name, found in masks.items() if found.any()}
-    parts = {}
-    for name, (x, y), on in face.places():
-        seen = canvas.region_at(x, y)
-        if seen is not None and seen[0] == number and seen[1] in on and mask[int(y * size), int(x * size)]:
-            parts[name] = (x * size, y * size)
+    regions = canvas.regions(number, REGIONS)
     weights = {"eye": 4.0, "mouth": 3.0, "nose": 2.0, "eyebrow": 1.5, "beard": 1.5, "glasses": 1.0, "hair": 1.0}
     return Picture(
         image=canvas.image(),
         label=label,
         mask=mask,
         bbox=tight_box(mask),
-        parts=parts,
+        parts=canvas.visible(number, face.places()),
         part_masks=regions,
         attributes=np.array([name in shown for name in ATTRIBUTES], np.uint8),
         segments=canvas.segments(),

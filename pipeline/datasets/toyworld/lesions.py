@@ -75,36 +75,44 @@ def _lesion(canvas: Canvas, rng: np.random.Generator, signs: set[str], skin: np.
     """Paint the lesion. All draws are made whatever the signs, so that each changes only what it stands for."""
     x, y = (float(value) for value in rng.uniform(0.42, 0.58, 2))
     stencil = canvas.fill(_outline(rng, x, y, signs), BROWN, "lesion")
-    side = canvas.side
-    fields = {name: noise(rng, side, cells) for name, cells in (("coarse", 7), ("blobs", 9), ("fine", 40))}
-    base = mixed((BROWN * 0.85, WAX if "waxy" in signs else BROWN * 1.15), np.clip(fields["coarse"] * 0.5 + 0.5, 0, 1))
-    line = (np.arange(side, dtype=np.float32) + 0.5) / side
-    turn = float(rng.uniform(0, 2 * np.pi))
-    slope = np.cos(turn) * (line[None, :] - x) + np.sin(turn) * (line[:, None] - y)
-    if "asymmetry" in signs:
-        base += (DARK - base) * np.clip(slope * 6, 0, 0.8)[..., None]
-    if "several colours" in signs:
-        base += (DARK - base) * np.clip(fields["blobs"] * 1.6, 0, 0.9)[..., None]
-        base += (RED - base) * np.clip(-fields["blobs"] * 1.6 - 0.2, 0, 0.7)[..., None]
-    if "pigment network" in signs:
-        net = np.minimum(np.abs(np.sin(90 * line[None, :] + 2 * fields["coarse"])), np.abs(np.sin(90 * line[:, None] + 2 * fields["blobs"])))
-        base *= (0.62 + 0.42 * np.clip(net * 2.5, 0, 1))[..., None]
-    if "scaly" in signs:
-        base += (skin * 1.08 - base) * np.clip(fields["fine"] * 1.2 - 0.35, 0, 0.75)[..., None]
-    veil = np.hypot(line[None, :] - x - 0.05 * np.cos(turn), line[:, None] - y - 0.05 * np.sin(turn))
-    if "blue-white veil" in signs:
-        base += (BLUE - base) * np.clip(1.5 - veil / 0.06 + fields["blobs"] * 0.5, 0, 0.85)[..., None]
-    # The rim fades into the skin, or ends at once.
-    depth = cv2.distanceTransform(np.pad(stencil.inside, 1).view(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1] / side
-    edge = np.zeros((side, side), np.float32)
+    colours = _tissue(rng, canvas.side, (x, y), signs, skin)
+    # Towards the rim it fades into the skin, or ends at once.
+    depth = cv2.distanceTransform(np.pad(stencil.inside, 1).view(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1] / canvas.side
+    rim = np.zeros((canvas.side, canvas.side), np.float32)
     rows, columns = stencil.inside.shape
-    edge[stencil.top : stencil.top + rows, stencil.left : stencil.left + columns] = depth
-    base = mixed((skin * 0.92, (0, 0, 0)), np.clip(edge / (0.008 if "sharp border" in signs else 0.06), 0.25, 1)) + (
-        base * np.clip(edge / (0.008 if "sharp border" in signs else 0.06), 0.25, 1)[..., None]
-    )
-    canvas.paint(stencil, base)
-    canvas.shade(stencil, 0.12 if "waxy" in signs else 0.05)
+    fade = 0.01 if "sharp border" in signs else 0.06
+    rim[stencil.top : stencil.top + rows, stencil.left : stencil.left + columns] = np.clip(1 - depth / fade, 0, 0.75)
+    canvas.paint(stencil, _towards(colours, skin * 0.92, rim))
+    canvas.shade(stencil, 0.15 if "waxy" in signs else 0.05)
     _dots(canvas, rng, stencil, (x, y), signs)
+
+
+def _tissue(
+    rng: np.random.Generator, side: int, middle: tuple[float, float], signs: set[str], skin: np.ndarray
+) -> np.ndarray:
+    """side×side×3: the colours of a lesion around `middle`, if it were everywhere."""
+    coarse, blobs, fine, threads = (noise(rng, side, cells) for cells in (7, 9, 40, 26))
+    turn = float(rng.uniform(0, 2 * np.pi))
+    line = (np.arange(side, dtype=np.float32) + 0.5) / side
+    across, down = line[None, :] - middle[0], line[:, None] - middle[1]
+    colours = mixed((BROWN * 0.85, WAX if "waxy" in signs else BROWN * 1.15), np.clip(coarse * 0.5 + 0.5, 0, 1))
+    if "asymmetry" in signs:
+        colours = _towards(colours, DARK, np.clip((np.cos(turn) * across + np.sin(turn) * down) * 6, 0, 0.8))
+    if "several colours" in signs:
+        colours = _towards(colours, DARK, np.clip(blobs * 1.6, 0, 0.85))
+        colours = _towards(colours, RED, np.clip(-blobs - 0.1, 0, 0.6))
+    if "pigment network" in signs:
+        colours = _towards(colours, DARK, np.clip(0.75 - np.abs(threads) * 5, 0, 0.6))
+    if "scaly" in signs:
+        colours = _towards(colours, skin * 1.04, np.clip(fine * 1.2 - 0.35, 0, 0.6))
+    if "blue-white veil" in signs:
+        away = np.hypot(across - 0.05 * np.cos(turn), down - 0.05 * np.sin(turn))
+        colours = _towards(colours, BLUE, np.clip(1.5 - away / 0.07 + coarse, 0, 0.75))
+    return colours
+
+
+def _towards(colours: np.ndarray, goal: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return colours + (goal.astype(np.float32) - colours) * weights[..., None].astype(np.float32)
 
 
 def _outline(rng: np.random.Generator, x: float, y: float, signs: set[str]) -> np.ndarray:

@@ -6,8 +6,10 @@ What the picture is about, its mask, is the furniture that makes its category. A
 import numpy as np
 
 from pipeline.datasets.toyworld.canvas import Canvas, mixed, tight_box
-from pipeline.datasets.toyworld.furniture import CLOTHS, THINGS, WOODS, Brush
+from pipeline.datasets.toyworld.fittings import FITTINGS
+from pipeline.datasets.toyworld.furniture import FURNITURE
 from pipeline.datasets.toyworld.gaze import fixations
+from pipeline.datasets.toyworld.interior import CLOTHS, WOODS, InteriorBrush
 from pipeline.datasets.toyworld.picture import Picture, Subject
 from pipeline.datasets.toyworld.shapes import Pose, box, ellipse, ribbon
 
@@ -59,14 +61,15 @@ WALLS = {
 }  # fmt: skip
 BACKGROUNDS = tuple(WALLS)
 FLOORS = np.array([(0.72, 0.54, 0.36), (0.58, 0.42, 0.30), (0.76, 0.74, 0.70), (0.62, 0.60, 0.62)])
-FURNITURE = tuple(sorted(THINGS))
+THINGS = FURNITURE | FITTINGS
+NAMES = tuple(sorted(THINGS))
 SUBJECT = Subject(
     class_names=tuple(ROOMS),
-    attribute_names=FURNITURE,
+    attribute_names=NAMES,
     part_names=(),
-    region_names=FURNITURE,
-    segment_names=("wall", "floor", "ceiling", *FURNITURE),
-    class_attributes=np.array([[name in things for name in FURNITURE] for things in ROOMS.values()], np.uint8),
+    region_names=NAMES,
+    segment_names=("wall", "floor", "ceiling", *NAMES),
+    class_attributes=np.array([[name in things for name in NAMES] for things in ROOMS.values()], np.uint8),
 )
 #: Probability that a thing is missing that makes the category, and that another thing is there.
 MISSING, EXTRA = 0.06, 0.3
@@ -82,7 +85,7 @@ def draw(rng: np.random.Generator, label: int, background: str, size: int) -> Pi
     mask = canvas.mask(lambda owner, _: owner in own)
     masks = {
         name: canvas.mask(lambda owner, _, name=name: canvas.objects[owner] == name)
-        for name in FURNITURE if name in canvas.objects
+        for name in NAMES if name in canvas.objects
     }  # fmt: skip
     regions = {name: found for name, found in masks.items() if found.any()}
     return Picture(
@@ -92,7 +95,7 @@ def draw(rng: np.random.Generator, label: int, background: str, size: int) -> Pi
         bbox=tight_box(mask),
         parts={},
         part_masks=regions,
-        attributes=np.array([name in regions for name in FURNITURE], np.uint8),
+        attributes=np.array([name in regions for name in NAMES], np.uint8),
         segments=canvas.segments(),
         fixations=fixations(gaze_rng, [(seen, 3.0 if name in makes else 0.5) for name, seen in regions.items()], size),
         background=background,
@@ -135,8 +138,8 @@ def _furnish(
     mirror = bool(rng.random() < 0.5)
     wood, cloth = WOODS[rng.integers(len(WOODS))], CLOTHS[rng.integers(len(CLOTHS))] + rng.uniform(-0.05, 0.05)
     # Drawn for every thing there could be, so that none changes the others.
-    missing, extra = rng.random(len(FURNITURE)), rng.random(len(EXTRAS))
-    stays = [name for name in makes if missing[FURNITURE.index(name)] >= MISSING] or list(makes)
+    missing, extra = rng.random(len(NAMES)), rng.random(len(EXTRAS))
+    stays = [name for name in makes if missing[NAMES.index(name)] >= MISSING] or list(makes)
     setting = [(name, place) for name in stays for place in makes[name] if RESTING.get(name, name) in stays]
     for (name, place), draw_ in zip(EXTRAS.items(), extra, strict=True):
         free = all(abs(place[0] - x) > 0.2 or (place[1] < 0) != (y < 0) for _, (x, y) in setting)
@@ -156,7 +159,7 @@ def _furnish(
             y = horizon + 0.03 + host * (0.9 - horizon) - (0.18 if name == "computer" else 0.165) * (0.92 + 0.3 * host)
         elif not hung and name != "rug":
             canvas.shadow(ellipse(x, y, 0.12 * scale, 0.015), 0.4, 0.015)
-        THINGS[name](Brush(canvas, rng, Pose(x, y, scale, mirror=mirror), wood, cloth))
+        THINGS[name](InteriorBrush(canvas, rng, Pose(x, y, scale, mirror=mirror), wood, cloth))
     return own
 
 

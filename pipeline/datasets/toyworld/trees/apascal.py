@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from pipeline.datasets.attribute_data import AttributedObject
+from pipeline.datasets.formats.attribute_data import AttributedObject
 from pipeline.datasets.toyworld.draw import SUBJECTS, pictures
 from pipeline.datasets.toyworld.picture import Picture, Subject
 

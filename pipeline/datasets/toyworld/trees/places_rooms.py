@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.ade20k import CLASSES, FULL, SCENE_PARSING, encode
+from pipeline.datasets.formats.ade20k import CLASSES, FULL, SCENE_PARSING, encode
 from pipeline.datasets.toyworld.draw import SUBJECTS, pictures
 from pipeline.datasets.toyworld.picture import Picture
 

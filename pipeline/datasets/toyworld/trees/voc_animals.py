@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.io import savemat
 from scipy.ndimage import binary_dilation
 
-from pipeline.datasets import voc
+from pipeline.datasets.formats import voc
 from pipeline.datasets.toyworld.draw import pictures
 from pipeline.datasets.toyworld.picture import Picture
 from pipeline.datasets.voc_animals import CLASSES, split_of, square

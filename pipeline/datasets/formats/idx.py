@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.datasets.download import obtain
-from pipeline.datasets.sources import Part, Source
+from pipeline.datasets.raw.download import obtain
+from pipeline.datasets.raw.sources import Part, Source
 from pipeline.errors import UserError
 
 #: Training images, training labels, test images, test labels, as every successor of MNIST calls them.

@@ -19,11 +19,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.download import obtain
-from pipeline.datasets.photos import read_photo
-from pipeline.datasets.sources import Source
-from pipeline.datasets.text import read_rows
-from pipeline.datasets.textures import Bank, Cache, deal
+from pipeline.datasets.formats.photos import read_photo
+from pipeline.datasets.formats.text import read_rows
+from pipeline.datasets.raw.download import obtain
+from pipeline.datasets.raw.sources import Source
+from pipeline.datasets.textures.bank import Bank, Cache, deal
 from pipeline.errors import UserError
 
 SOURCE = Source(

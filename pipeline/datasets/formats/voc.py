@@ -18,9 +18,9 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from pipeline.datasets.photos import read_labels
+from pipeline.datasets.formats.photos import read_labels
+from pipeline.datasets.raw.sources import Source
 from pipeline.datasets.samples import BadSample
-from pipeline.datasets.sources import Source
 
 #: In alphabetical order, as label images number them from 1.
 CLASSES = (

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
+from pipeline.datasets.raw.sources import Source
 from pipeline.datasets.samples import BadSample
-from pipeline.datasets.sources import Source
 
 SOURCE = Source(
     file="trainval.tar.gz",

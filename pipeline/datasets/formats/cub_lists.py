@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from pipeline.datasets.text import read_map, read_rows
+from pipeline.datasets.formats.text import read_map, read_rows
 from pipeline.errors import UserError
 
 #: An attribute that so many percent of people see belongs to the class.

@@ -12,8 +12,8 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
-from pipeline.datasets import procedural_textures
-from pipeline.datasets.textures import DIGIT_CLASSES, Bank, Cache, deal
+from pipeline.datasets.textures import procedural
+from pipeline.datasets.textures.bank import DIGIT_CLASSES, Bank, Cache, deal
 
 PHOTOGRAPHS = ("brick", "grass", "gravel")
 TILES = 24
@@ -21,7 +21,7 @@ TILES = 24
 
 def bank(size: int) -> Bank:
     """The textures for images of `size` × `size` pixels; the first ten classes fill digits."""
-    names = [*procedural_textures.names(), *PHOTOGRAPHS]
+    names = [*procedural.names(), *PHOTOGRAPHS]
     digits, backgrounds = deal(names, names[:DIGIT_CLASSES], "bundled")
     pictures = {
         split: {name: [f"{name}/{tile:02d}" for tile in range(first, first + TILES)] for name in names}
@@ -39,7 +39,7 @@ def bank(size: int) -> Bank:
 def draw(name: str, size: int) -> np.ndarray:
     """The tile "<class>/<number>", T×T×3 uint8, T = 44/32 of the `size` of the images."""
     texture, tile = name.split("/")
-    return _cut(texture, int(tile), size) if texture in PHOTOGRAPHS else procedural_textures.draw(name, size)
+    return _cut(texture, int(tile), size) if texture in PHOTOGRAPHS else procedural.draw(name, size)
 
 
 def _cut(photograph: str, tile: int, size: int) -> np.ndarray:
@@ -49,5 +49,5 @@ def _cut(photograph: str, tile: int, size: int) -> np.ndarray:
     top = tile % TILES * half // (TILES - 1)
     left = tile // TILES * half
     square = Image.fromarray(whole[top : top + half, left : left + half])
-    side = procedural_textures.side(size)
+    side = procedural.side(size)
     return np.array(square.resize((side, side), Image.Resampling.BILINEAR).convert("RGB"))

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.datasets.formats.text import read_rows
+from pipeline.datasets.raw.sources import Source
 from pipeline.datasets.samples import BadSample
-from pipeline.datasets.sources import Source
-from pipeline.datasets.text import read_rows
 from pipeline.errors import UserError
 
 SOURCE = Source(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.datasets.text import read_rows
+from pipeline.datasets.formats.text import read_rows
 from pipeline.errors import UserError
 
 #: Standard deviation of the Gaussian around a fixation, in heights of the image.

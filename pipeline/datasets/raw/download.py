@@ -18,8 +18,8 @@ from urllib.request import Request, urlopen
 
 from tqdm import tqdm
 
-from pipeline.datasets.archives import unpack
-from pipeline.datasets.sources import Source
+from pipeline.datasets.raw.archives import unpack
+from pipeline.datasets.raw.sources import Source
 from pipeline.errors import UserError
 
 #: Seconds without an answer after which an attempt counts as failed.

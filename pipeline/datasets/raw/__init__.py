@@ -1,0 +1,1 @@
+"""Official downloads: what they are, getting them, and unpacking them."""

@@ -1,0 +1,1 @@
+"""Textures to fill shapes and backgrounds with: bundled ones, and Describable Textures."""
