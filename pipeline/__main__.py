@@ -89,7 +89,7 @@ def data(args: argparse.Namespace) -> None:
         case "fetch":
             listing.fetch(found, args.names, raw_dir)
         case "draw":
-            listing.draw(found, args.names, raw_dir)
+            listing.draw(found, args.names, args.raw_dir)
         case "table":
             print(*listing.table(found), sep="\n")
 

@@ -1,6 +1,6 @@
 """`python -m pipeline data`: what datasets there are, which raw files are ready or missing, and fetching them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -82,7 +82,7 @@ def show(found: Iterable[Entry], raw_dir: Path) -> None:
     print("\npython -m pipeline data fetch NAME downloads what is missing; the workflow does so by itself when needed.")
 
 
-def fetch(found: Iterable[Entry], names: Iterable[str], raw_dir: Path) -> None:
+def fetch(found: Iterable[Entry], names: Sequence[str], raw_dir: Path) -> None:
     """Get the downloads that the datasets `names` need with their default settings.
 
     Raises `UserError` as `obtain`, and for an unknown name.
@@ -94,20 +94,26 @@ def fetch(found: Iterable[Entry], names: Iterable[str], raw_dir: Path) -> None:
             print(f"{entry.name}: nothing to download")
 
 
-def draw(found: Iterable[Entry], names: Iterable[str], raw_dir: Path) -> None:
+def draw(found: Iterable[Entry], names: Sequence[str], raw_dir: str | None) -> None:
     """Draw the datasets `names` in miniature under `raw_dir`, in their official layouts.
 
-    Raises `UserError` for a name that is unknown or has no miniature, and rather than mix with files that are there.
+    Raises `UserError` for a name that is unknown or has no miniature, without a folder of their own, since the workflow
+    would take them for the real ones, and rather than mix with files that are there.
     """
+    if not raw_dir:
+        raise UserError("python -m pipeline data draw: name a folder for it with --raw-dir, where no real files are")
     for entry in _chosen(found, names, registry.TABLES["miniature"]):
-        if there := [source.place(raw_dir) for source in entry.sources if is_there(source, raw_dir)]:
+        folder = Path(raw_dir)
+        if there := [source.place(folder) for source in entry.sources if is_there(source, folder)]:
             raise UserError(f"{there[0]}: is there already; draw into another folder with --raw-dir")
-        registry.load("miniature", entry.name)(raw_dir, entry.kind(kind=entry.name, miniature={}))
-        print(f"{entry.name}: drawn under {raw_dir}/")
+        registry.load("miniature", entry.name)(folder, entry.kind(kind=entry.name, miniature={}))
+        print(f"{entry.name}: drawn under {folder}/")
 
 
-def _chosen(found: Iterable[Entry], names: Iterable[str], known: Iterable[str]) -> Iterator[Entry]:
+def _chosen(found: Iterable[Entry], names: Sequence[str], known: Iterable[str]) -> Iterator[Entry]:
     by_name = {entry.name: entry for entry in found if entry.name in known}
+    if not names:
+        raise UserError(f"python -m pipeline data: name at least one of {', '.join(by_name)}")
     for name in names:
         if name not in by_name:
             raise unknown("python -m pipeline data", "dataset", name, by_name)
@@ -129,9 +135,8 @@ def table(found: list[Entry]) -> Iterator[str]:
     yield "|---|---|---:|---|---|---|"
     for entry in found:
         for source in entry.module.SOURCES:
-            size = f"{source.size:,}" if source.size else "not published"
-            if source.rough_size:
-                size = f"about {source.rough_size / 1e9:.1f} GB"
+            rough = f"about {source.rough_size:,}" if source.rough_size else "not published"
+            size = f"{source.size:,}" if source.size else rough
             terms = source.licence + (f"; {source.accept}" if source.accept else "")
             needed = f"`{entry.name}`" + (f", with `{source.only_with}`" if source.only_with else "")
             file = f"`{Path(source.folder, source.file)}`"

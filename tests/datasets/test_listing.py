@@ -84,6 +84,7 @@ def test_list_shows_every_dataset_with_its_terms(tmp_path, monkeypatch, capsys):
     [
         (["fetch", "minst"], "clearbox: python -m pipeline data: unknown dataset 'minst'; did you mean 'mnist'?"),
         (["draw", "mnist"], "clearbox: python -m pipeline data: unknown dataset 'mnist'"),
+        (["fetch"], "clearbox: python -m pipeline data: name at least one of apascal, awa2"),
         (["fetch", "lfwa"], "is missing and cannot be downloaded; get"),
     ],
 )
@@ -92,6 +93,12 @@ def test_what_cannot_be_done_is_one_line(tmp_path, monkeypatch, capsys, argument
     assert main(["data", *arguments, "--raw-dir", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+def test_miniature_is_never_drawn_among_the_real_files(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert main(["data", "draw", "cub"]) == 2
+    assert "name a folder for it with --raw-dir" in capsys.readouterr().err
 
 
 def test_miniature_is_drawn_once_and_then_found(tmp_path, monkeypatch, capsys):

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.datasets.toyworld.canvas import Canvas
+from pipeline.datasets.toyworld.canvas import Canvas, Place
 from pipeline.datasets.toyworld.shapes import Points, Pose, ellipse, ribbon, rounded, scalloped, smooth
 
 REGIONS = ("head", "beak", "eye", "crest", "throat", "body", "belly", "wing", "tail", "leg")
 #: How far down the feet are.
 GROUND = {"short": 0.235, "long": 0.30}
 #: The utmost points of any creature in any posture.
-REACH = np.array([(-0.44, 0.0), (-0.42, 0.16), (-0.38, -0.16), (0.12, -0.37), (0.41, -0.14), (0.14, 0.31), (-0.05, 0.31)])
+REACH = ((-0.44, 0.0), (-0.42, 0.16), (-0.38, -0.16), (0.12, -0.37), (0.41, -0.14), (0.14, 0.31), (-0.05, 0.31))
 
 COLOURS = {
     "brown": (0.60, 0.43, 0.28), "grey": (0.61, 0.63, 0.68), "white": (0.95, 0.93, 0.89), "black": (0.25, 0.24, 0.28),
@@ -35,21 +35,30 @@ _WING = np.concatenate([
     smooth([(0.12, -0.02), (0.085, -0.075), (0.0, -0.088), (-0.12, -0.055), (-0.25, 0.035)], closed=False),
     scalloped([(-0.25, 0.035), (-0.165, 0.055), (-0.08, 0.068), (0.005, 0.066), (0.075, 0.045)], 0.018),
 ])  # fmt: skip
-_COVERTS = smooth([(0.12, -0.02), (0.08, -0.08), (0.0, -0.09), (-0.075, -0.05), (-0.04, 0.005), (0.03, 0.025), (0.09, 0.02)])
+_COVERTS = smooth([
+    (0.12, -0.02), (0.08, -0.08), (0.0, -0.09), (-0.075, -0.05), (-0.04, 0.005), (0.03, 0.025), (0.09, 0.02),
+])  # fmt: skip
 _RUMP = (-0.15, 0.0)
 _TAILS: dict[str, Points] = {
     "short": [(-0.14, -0.04), *scalloped([(-0.29, -0.035), (-0.295, 0.0), (-0.29, 0.035)], 0.012), (-0.14, 0.04)],
     "long": [(-0.14, -0.035), *scalloped([(-0.42, -0.03), (-0.42, 0.025)], 0.014), (-0.14, 0.035)],
     "forked": [(-0.14, -0.035), (-0.40, -0.085), (-0.285, 0.0), (-0.40, 0.085), (-0.14, 0.035)],
-    "fan": [(-0.14, -0.03), *scalloped([(-0.32, -0.125), (-0.36, -0.065), (-0.375, 0.0), (-0.36, 0.065), (-0.32, 0.125)],
-                                       0.018), (-0.14, 0.03)],
-}  # fmt: skip
+    "fan": [
+        (-0.14, -0.03),
+        *scalloped([(-0.32, -0.125), (-0.36, -0.065), (-0.375, 0.0), (-0.36, 0.065), (-0.32, 0.125)], 0.018),
+        (-0.14, 0.03),
+    ],
+}
 _BILLS: dict[str, Points] = {
     "cone": [(0.07, -0.04), (0.155, 0.01), (0.07, 0.045)],
     "curved": smooth([(0.06, -0.045), (0.125, -0.035), (0.17, 0.015), (0.165, 0.075), (0.135, 0.04), (0.065, 0.045)]),
     "long": [(0.07, -0.035), (0.235, 0.015), (0.07, 0.035)],
     "snout": rounded(0.03, -0.03, 0.16, 0.06, 0.04),
 }
+
+#: Places of the spots on a spotted belly.
+_SPOTS = ((0.02, 0.115), (0.06, 0.08), (0.07, 0.118), (0.11, 0.05), (0.115, 0.095), (0.15, 0.01), (0.155, 0.06),
+          (0.19, 0.025), (0.185, -0.02), (0.205, 0.0))  # fmt: skip
 
 
 def _turned(points: Points, around: tuple[float, float], degrees: float) -> np.ndarray:
@@ -97,9 +106,8 @@ class Creature:
         self._eye(canvas)
         self._wing(canvas)
 
-    def places(self) -> Iterator[tuple[str, tuple[float, float], tuple[str, ...]]]:
-        """Every part that this side may show: name, place in the picture, regions of which one is seen there if the
-        part is visible."""
+    def places(self) -> Iterator[Place]:
+        """Every part that this side may show."""
         x, y = _HEAD
         near, far = ("left", "right") if self.pose.mirror else ("right", "left")
         shin = GROUND[self.traits["leg"]] - 0.05
@@ -182,10 +190,11 @@ class Creature:
         if traits["body pattern"] == "striped":
             stripe = skin + 0.42 if traits["body"] == "black" else skin * 0.42
             for at in np.arange(-0.19, 0.12, 0.05):
-                canvas.tint(self.pose(ribbon([(at + 0.03, -0.22), (at + 0.02, -0.05), (at - 0.02, 0.14)],
-                                             [0.026, 0.02, 0.008])), stripe, within=body)  # fmt: skip
+                line = ribbon([(at + 0.03, -0.22), (at + 0.02, -0.05), (at - 0.02, 0.14)], [0.026, 0.02, 0.008])
+                canvas.tint(self.pose(line), stripe, within=body)
         pale = {"plain": skin * 0.6 + (0.36, 0.34, 0.31), "white": tones["white"], "yellow": tones["yellow"]}
-        belly = canvas.fill(self.pose(ellipse(0.1, 0.055, 0.155, 0.088, -38)), pale[traits["belly"]], "belly", within=body)
+        under = self.pose(ellipse(0.1, 0.055, 0.155, 0.088, -38))
+        belly = canvas.fill(under, pale[traits["belly"]], "belly", within=body)
         if traits["belly pattern"] == "spotted":
             for at_x, at_y in _SPOTS:
                 canvas.tint(self.pose(ellipse(at_x, at_y, 0.0135)), np.array((0.16, 0.12, 0.12)), within=belly)
@@ -236,8 +245,3 @@ class Creature:
         canvas.shade(wing, 0.22)
         canvas.line(wing, LINE)
         canvas.shade(coverts, 0.1)
-
-
-#: Places of the spots on a spotted belly.
-_SPOTS = ((0.02, 0.115), (0.06, 0.08), (0.07, 0.118), (0.11, 0.05), (0.115, 0.095), (0.15, 0.01), (0.155, 0.06),
-          (0.19, 0.025), (0.185, -0.02), (0.205, -0.0))  # fmt: skip

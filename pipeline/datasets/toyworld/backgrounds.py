@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.datasets.toyworld import landmarks
 from pipeline.datasets.toyworld.canvas import Canvas, Colour, mixed, noise, whole
-from pipeline.datasets.toyworld.shapes import box, ellipse, ribbon, smooth
+from pipeline.datasets.toyworld.shapes import Points, box, ellipse, ribbon, smooth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,8 @@ LANDSCAPES: dict[str, Landscape] = {
     ),
     "mountains": Landscape(
         above=(0.46, 0.64, 0.84), below=(0.88, 0.92, 0.96), ground="gravel", far=(0.66, 0.68, 0.64),
-        near=(0.50, 0.50, 0.47), rough=0.08, marks="pebbles", things=("mountain", "mountain", "mountain", "stone", "stone"),
+        near=(0.50, 0.50, 0.47), rough=0.08, marks="pebbles",
+        things=("mountain", "mountain", "mountain", "stone", "stone"),
     ),
 }  # fmt: skip
 
@@ -109,7 +110,7 @@ def behind(canvas: Canvas, rng: np.random.Generator, kind: str, feet: tuple[floa
     canvas.begin("sky")
     haze = noise(rng, canvas.side, 5) * np.float32(0.02)
     sky = mixed((land.above, land.below), np.clip(rows / horizon, 0, 1) ** 0.8)
-    canvas.paint(canvas.fill(whole(), land.above), sky + haze[..., None])
+    canvas.fill(whole(), sky + haze[..., None])
     for name in land.sky:
         landmarks.draw(canvas, rng, name, float(rng.uniform(0, 1)), float(rng.uniform(0.1, 0.75)) * horizon, 1.0)
     if land.hills is not None:
@@ -118,7 +119,7 @@ def behind(canvas: Canvas, rng: np.random.Generator, kind: str, feet: tuple[floa
         canvas.begin(land.ground)
         grain = noise(rng, canvas.side, 24) + noise(rng, canvas.side, 6)
         ground = mixed((land.far, land.near), np.clip((rows - horizon) / (1 - horizon), 0, 1))
-        canvas.paint(canvas.fill(box(0, horizon, 1, 1), land.far), ground * (1 + grain * np.float32(land.rough))[..., None])
+        canvas.fill(box(0, horizon, 1, 1), ground * (1 + grain * np.float32(land.rough))[..., None])
         if land.marks:
             _strew(canvas, rng, land, horizon)
         # The farther ones first: they stand higher up in the picture.
@@ -151,15 +152,23 @@ def _hills(canvas: Canvas, rng: np.random.Generator, land: Landscape, horizon: f
 
 def _strew(canvas: Canvas, rng: np.random.Generator, land: Landscape, horizon: float) -> None:
     """Cover the ground with small marks, larger towards the front."""
-    for strength in (-0.16, 0.12):
-        x, depth = rng.uniform(0, 1, 22), rng.uniform(0.02, 1, 22)
-        scale = 0.3 + 0.7 * depth
-        marks = zip(x, horizon + depth * (1 - horizon), scale, rng.uniform(0.6, 1.4, 22), strict=True)
-        shapes = {
-            "blades": lambda x, y, size, long: [(x - 0.004 * size, y), (x + 0.01, y - 0.05 * size * long), (x + 0.004 * size, y)],
-            "ripples": lambda x, y, size, long: ribbon([(x - 0.06 * long, y), (x, y - 0.006 * size), (x + 0.06 * long, y)],
-                                                       [0.001, 0.009 * size, 0.001]),
-            "pebbles": lambda x, y, size, long: ellipse(x, y, 0.012 * size * long, 0.006 * size * long),
-        }  # fmt: skip
-        outlines = [shapes[land.marks](*mark) for mark in marks]
-        canvas.tint(canvas.stencil(*outlines), np.asarray(land.near) * (1 + 2 * strength), 0.6)
+    for light in (0.7, 1.25):
+        x, depth, length = rng.uniform((0, 0.02, 0.6), (1, 1, 1.4), (22, 3)).T
+        marks = zip(x, horizon + depth * (1 - horizon), 0.3 + 0.7 * depth, length, strict=True)
+        canvas.tint(canvas.stencil(*(_MARKS[land.marks](*mark) for mark in marks)), np.asarray(land.near) * light, 0.6)
+
+
+def _blade(x: float, y: float, scale: float, length: float) -> Points:
+    return [(x - 0.004 * scale, y), (x + 0.01, y - 0.05 * scale * length), (x + 0.004 * scale, y)]
+
+
+def _ripple(x: float, y: float, scale: float, length: float) -> Points:
+    line = [(x - 0.06 * length, y), (x, y - 0.006 * scale), (x + 0.06 * length, y)]
+    return ribbon(line, [0.001, 0.009 * scale, 0.001])
+
+
+def _pebble(x: float, y: float, scale: float, length: float) -> Points:
+    return ellipse(x, y, 0.012 * scale * length, 0.006 * scale * length)
+
+
+_MARKS = {"blades": _blade, "ripples": _ripple, "pebbles": _pebble}

@@ -20,7 +20,7 @@ _LIGHT_X, _LIGHT_Y = 0.5, 1.0
 Place = tuple[str, tuple[float, float], tuple[str, ...]]
 
 Colour = tuple[float, float, float] | np.ndarray
-"""Red, green, blue, each 0..1."""
+"""Red, green, blue, each 0..1. Where a shape is painted, also one a sample: side×side×3, or what broadcasts to it."""
 
 
 @dataclass(frozen=True)
@@ -86,16 +86,32 @@ class Canvas:
                 cv2.fillPoly(inside, [np.round((shape - (left, top)) * 16).astype(np.int32)], 1, shift=4)
         return Stencil(top, left, inside.view(bool))
 
-    def fill(self, shape: Stencil | Points, colour: Colour, region: str = "", *, shade: float = 0, line: float = 0,
-             within: Stencil | None = None) -> Stencil:
-        """Paint a region of the present object, opaque; see `tint` for the rest."""
+    def fill(
+        self,
+        shape: Stencil | Points,
+        colour: Colour,
+        region: str = "",
+        *,
+        shade: float = 0,
+        line: float = 0,
+        within: Stencil | None = None,
+    ) -> Stencil:
+        """Paint a region of the present object, opaque; see `tint` for the rest. Returns where."""
         stencil = self._stencil(shape, within)
         number = self._regions.setdefault((len(self.objects) - 1, region), len(self._regions) + 1)
         self._cut(self._ids, stencil)[stencil.inside] = number
         return self.tint(stencil, colour, shade=shade, line=line)
 
-    def tint(self, shape: Stencil | Points, colour: Colour | None, strength: float = 1, *, shade: float = 0,
-             line: float = 0, within: Stencil | None = None) -> Stencil:
+    def tint(
+        self,
+        shape: Stencil | Points,
+        colour: Colour | None,
+        strength: float = 1,
+        *,
+        shade: float = 0,
+        line: float = 0,
+        within: Stencil | None = None,
+    ) -> Stencil:
         """Colour samples without changing what they belong to: a pattern, a light, a shadow.
 
         `strength` 1 covers what is there; without a colour it stays. `shade` models the shape as a rounded one in the
@@ -104,21 +120,12 @@ class Canvas:
         stencil = self._stencil(shape, within)
         if stencil.inside.size:
             if colour is not None:
-                cut = self._cut(self._colours, stencil)
-                if strength == 1:
-                    cut[stencil.inside] = colour
-                else:
-                    cut += (np.asarray(colour, np.float32) - cut) * (stencil.inside[..., None] * np.float32(strength))
+                self._mix(stencil, np.asarray(colour, np.float32), strength)
             if shade:
                 self.shade(stencil, shade)
             if line:
                 self.line(stencil, line)
         return stencil
-
-    def paint(self, stencil: Stencil, colours: np.ndarray) -> None:
-        """Give each sample of a stencil its own colour: `colours` is side×side×3 or broadcasts to it."""
-        whole = np.broadcast_to(colours, self._colours.shape)
-        np.copyto(self._cut(self._colours, stencil), self._cut(whole, stencil), where=stencil.inside[..., None])
 
     def shade(self, stencil: Stencil, strength: float) -> None:
         """Lighten the side towards the light and darken the other one, as on a rounded body."""
@@ -185,6 +192,15 @@ class Canvas:
                     found[name] = (x * self.size, y * self.size)
         return found
 
+    def _mix(self, stencil: Stencil, colour: np.ndarray, strength: float) -> None:
+        if colour.ndim > 1:
+            colour = self._cut(np.broadcast_to(colour, self._colours.shape), stencil)[stencil.inside]
+        cut = self._cut(self._colours, stencil)
+        if strength < 1:
+            held = cut[stencil.inside]
+            colour = held + (colour - held) * np.float32(strength)
+        cut[stencil.inside] = colour
+
     def _stencil(self, shape: Stencil | Points, within: Stencil | None) -> Stencil:
         stencil = shape if isinstance(shape, Stencil) else self.stencil(shape)
         return stencil if within is None else stencil & within
@@ -197,9 +213,7 @@ class Canvas:
 def tight_box(mask: np.ndarray) -> tuple[float, float, float, float]:
     """Smallest box around a mask that is not empty: x, y, width, height in pixels."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return (
-        float(columns[0]), float(rows[0]), float(columns[-1] - columns[0] + 1), float(rows[-1] - rows[0] + 1)
-    )
+    return (float(columns[0]), float(rows[0]), float(columns[-1] - columns[0] + 1), float(rows[-1] - rows[0] + 1))
 
 
 def whole() -> np.ndarray:

@@ -47,9 +47,7 @@ def _reads(split: str, count: int, settings: "Toyworld") -> Iterator[Read]:
 
 def _read(split: str, index: int, settings: "Toyworld") -> Sample:
     subject = SUBJECTS[settings.subject]
-    drawn = picture(
-        settings.subject, split, index, size=settings.size, seed=settings.seed, spurious=settings.spurious
-    )
+    drawn = picture(settings.subject, split, index, size=settings.size, seed=settings.seed, spurious=settings.spurious)
     return Sample(
         sample_id=f"{split}-{index:05d}",
         image=drawn.image,

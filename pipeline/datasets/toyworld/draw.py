@@ -16,9 +16,7 @@ SUBJECTS: dict[str, Subject] = {name: module.SUBJECT for name, module in _MODULE
 BACKGROUNDS: dict[str, tuple[str, ...]] = {name: module.BACKGROUNDS for name, module in _MODULES.items()}
 
 
-def pictures(
-    subject: str, split: str, count: int, *, size: int, seed: int, spurious: float = 0.0
-) -> Iterator[Picture]:
+def pictures(subject: str, split: str, count: int, *, size: int, seed: int, spurious: float = 0.0) -> Iterator[Picture]:
     """The first `count` pictures of a split, `size` pixels a side; see `picture`."""
     return (picture(subject, split, index, size=size, seed=seed, spurious=spurious) for index in range(count))
 

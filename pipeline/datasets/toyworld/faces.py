@@ -147,8 +147,7 @@ def _wall(canvas: Canvas, rng: np.random.Generator, colour: np.ndarray) -> None:
     canvas.begin("wall")
     line = (np.arange(canvas.side, dtype=np.float32) + 0.5) / canvas.side
     away = np.clip(np.hypot(line[None, :] - 0.3, line[:, None] - 0.2), 0, 1)
-    wall = canvas.fill(whole(), colour)
-    canvas.paint(wall, mixed((colour * 1.1, colour * 0.75), away))
+    canvas.fill(whole(), mixed((colour * 1.1, colour * 0.75), away))
     for _ in range(7):
         x, y, radius = (float(value) for value in rng.uniform((0, 0, 0.03), (1, 1, 0.1)))
         canvas.tint(ellipse(x, y, radius), colour * 1.25 + 0.06, 0.3)

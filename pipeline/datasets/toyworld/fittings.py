@@ -10,7 +10,7 @@ from pipeline.datasets.toyworld.shapes import box, ellipse, ribbon, rounded, smo
 
 def _mirror(b: InteriorBrush) -> None:
     b.fill(rounded(-0.085, -0.11, 0.085, 0.11, 0.03), b.wood * 0.9)
-    b.tint(rounded(-0.07, -0.095, 0.07, 0.095, 0.022), np.array((0.76, 0.87, 0.92)))
+    b.tint(rounded(-0.07, -0.095, 0.07, 0.095, 0.022), (0.76, 0.87, 0.92))
     for x in (-0.035, 0.005):
         b.tint(ribbon([(x - 0.02, 0.05), (x + 0.05, -0.06)], 0.014), WHITE, 0.7)
 
@@ -19,7 +19,7 @@ def _computer(b: InteriorBrush) -> None:
     b.fill(rounded(-0.035, -0.014, 0.035, 0.0, 0.005), DARK * 1.4)
     b.fill(box(-0.01, -0.04, 0.01, -0.008), DARK * 1.4, line=0)
     b.fill(rounded(-0.095, -0.15, 0.095, -0.03, 0.01), DARK)
-    b.tint(box(-0.083, -0.14, 0.083, -0.042), np.array((0.38, 0.68, 0.90)))
+    b.tint(box(-0.083, -0.14, 0.083, -0.042), (0.38, 0.68, 0.90))
     for row, length in enumerate((0.1, 0.07, 0.12)):
         b.tint(box(-0.07, -0.125 + row * 0.026, -0.07 + length, -0.113 + row * 0.026), WHITE)
 
@@ -60,9 +60,9 @@ def _vase(b: InteriorBrush) -> None:
 
 def _window(b: InteriorBrush) -> None:
     b.fill(box(-0.115, -0.14, 0.115, 0.14), WHITE, shade=0)
-    b.tint(box(-0.1, -0.125, 0.1, 0.125), np.array((0.66, 0.84, 0.96)))
-    b.tint(smooth([(-0.1, 0.05), (-0.03, 0.02), (0.04, 0.06), (0.1, 0.03)], closed=False).tolist() + [(0.1, 0.125), (-0.1, 0.125)],
-           np.array((0.55, 0.74, 0.45)))  # fmt: skip
+    b.tint(box(-0.1, -0.125, 0.1, 0.125), (0.66, 0.84, 0.96))
+    hills = smooth([(-0.1, 0.05), (-0.03, 0.02), (0.04, 0.06), (0.1, 0.03)], closed=False)
+    b.tint([*hills, (0.1, 0.125), (-0.1, 0.125)], (0.55, 0.74, 0.45))
     b.tint(box(-0.006, -0.125, 0.006, 0.125), WHITE)
     b.tint(box(-0.1, -0.02, 0.1, -0.008), WHITE)
 
@@ -79,8 +79,9 @@ def _curtain(b: InteriorBrush) -> None:
 def _painting(b: InteriorBrush) -> None:
     b.fill(box(-0.09, -0.07, 0.09, 0.07), b.wood * 0.75)
     b.tint(box(-0.075, -0.055, 0.075, 0.055), b.cloth * 0.5 + 0.48)
-    b.tint(ellipse(0.03, -0.02, 0.018), np.array((0.98, 0.80, 0.42)))
-    b.tint([(-0.075, 0.055), (-0.075, 0.02), (-0.03, -0.025), (0.02, 0.02), (0.045, 0.0), (0.075, 0.03), (0.075, 0.055)], b.cloth * 0.8)
+    b.tint(ellipse(0.03, -0.02, 0.018), (0.98, 0.80, 0.42))
+    hills = [(-0.075, 0.055), (-0.075, 0.02), (-0.03, -0.025), (0.04, 0.005), (0.075, 0.03), (0.075, 0.055)]
+    b.tint(hills, b.cloth * 0.8)
 
 
 #: Name in ADE20K -> how to paint it.

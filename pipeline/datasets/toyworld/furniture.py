@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
-
 from pipeline.datasets.toyworld.interior import DARK, LEAF, METAL, SPINES, WHITE, InteriorBrush
 from pipeline.datasets.toyworld.shapes import Pose, box, ellipse, ribbon, rounded, smooth
 
@@ -24,7 +22,7 @@ def _bathtub(b: InteriorBrush) -> None:
     b.fill(smooth([(-0.23, -0.135), (-0.205, -0.05), (-0.15, -0.012), (0.15, -0.012), (0.205, -0.05), (0.23, -0.135)]),
            WHITE, shade=0.35)  # fmt: skip
     b.fill(rounded(-0.245, -0.155, 0.245, -0.12, 0.017), WHITE * 0.98, shade=0.2)
-    b.tint(rounded(-0.215, -0.147, 0.215, -0.132, 0.007), np.array((0.55, 0.78, 0.88)))
+    b.tint(rounded(-0.215, -0.147, 0.215, -0.132, 0.007), (0.55, 0.78, 0.88))
     b.fill(ribbon([(0.17, -0.15), (0.17, -0.2), (0.135, -0.2)], 0.015), METAL)
 
 
@@ -33,7 +31,7 @@ def _toilet(b: InteriorBrush) -> None:
     b.fill(smooth([(-0.075, -0.085), (-0.05, -0.03), (-0.045, 0.0), (0.045, 0.0), (0.05, -0.03), (0.075, -0.085)]),
            WHITE * 0.95, shade=0.3)  # fmt: skip
     b.fill(ellipse(0, -0.09, 0.088, 0.032), WHITE, shade=0.1)
-    b.tint(ellipse(0, -0.09, 0.058, 0.018), np.array((0.62, 0.72, 0.78)))
+    b.tint(ellipse(0, -0.09, 0.058, 0.018), (0.62, 0.72, 0.78))
     b.tint(box(-0.055, -0.195, -0.025, -0.187), METAL * 0.8)
 
 
@@ -41,7 +39,7 @@ def _sink(b: InteriorBrush) -> None:
     b.block(-0.11, -0.15, 0.11, 0, b.wood * 1.05, depth=0.005)
     b.tint(box(-0.002, -0.14, 0.002, -0.005), b.wood * 0.6)
     b.fill(rounded(-0.125, -0.172, 0.125, -0.142, 0.012), WHITE, shade=0.15)
-    b.tint(ellipse(0, -0.16, 0.07, 0.01), np.array((0.66, 0.76, 0.80)))
+    b.tint(ellipse(0, -0.16, 0.07, 0.01), (0.66, 0.76, 0.80))
     b.fill(ribbon([(0.0, -0.165), (0.0, -0.215), (0.035, -0.215), (0.035, -0.2)], 0.014), METAL)
 
 
@@ -58,7 +56,7 @@ def _lamp(b: InteriorBrush) -> None:
     b.canvas.tint(b.pose(ellipse(0, -0.31, 0.13)), (1.0, 0.93, 0.70), 0.22)
     b.fill(ellipse(0, -0.008, 0.05, 0.014), DARK * 1.5)
     b.fill(box(-0.006, -0.3, 0.006, -0.01), DARK * 1.5, line=0)
-    b.fill([(-0.04, -0.37), (0.04, -0.37), (0.07, -0.26), (-0.07, -0.26)], np.array((0.99, 0.88, 0.60)), shade=0.12)
+    b.fill([(-0.04, -0.37), (0.04, -0.37), (0.07, -0.26), (-0.07, -0.26)], (0.99, 0.88, 0.60), shade=0.12)
 
 
 def _rug(b: InteriorBrush) -> None:
@@ -83,8 +81,8 @@ def _television(b: InteriorBrush) -> None:
     b.block(-0.16, -0.07, 0.16, 0, b.wood * 0.9)
     b.fill(box(-0.03, -0.1, 0.03, -0.08), DARK, line=0)
     b.fill(rounded(-0.15, -0.26, 0.15, -0.09, 0.01), DARK)
-    b.tint(box(-0.137, -0.247, 0.137, -0.104), np.array((0.13, 0.16, 0.24)))
-    b.tint([(-0.137, -0.247), (-0.02, -0.247), (-0.1, -0.104), (-0.137, -0.104)], np.array((0.30, 0.36, 0.48)))
+    b.tint(box(-0.137, -0.247, 0.137, -0.104), (0.13, 0.16, 0.24))
+    b.tint([(-0.137, -0.247), (-0.02, -0.247), (-0.1, -0.104), (-0.137, -0.104)], (0.30, 0.36, 0.48))
 
 
 def _seat(b: InteriorBrush, half: float, cushions: int) -> None:
@@ -145,7 +143,7 @@ def _plant(b: InteriorBrush) -> None:
     for turn, length in ((-58, 0.13), (-30, 0.17), (-5, 0.19), (22, 0.17), (52, 0.13)):
         leaf = smooth([(0, 0), (-0.028, -length * 0.55), (0, -length), (0.028, -length * 0.55)])
         b.fill(Pose(0, -0.075, turn=turn)(leaf), LEAF * (1.15 - abs(turn) / 150), shade=0.25)
-    b.fill([(-0.052, -0.09), (0.052, -0.09), (0.036, 0.0), (-0.036, 0.0)], np.array((0.76, 0.42, 0.28)), shade=0.25)
+    b.fill([(-0.052, -0.09), (0.052, -0.09), (0.036, 0.0), (-0.036, 0.0)], (0.76, 0.42, 0.28), shade=0.25)
 
 
 def _cabinet(b: InteriorBrush) -> None:
@@ -164,12 +162,12 @@ def _stove(b: InteriorBrush) -> None:
     for x in (-0.07, -0.025, 0.025, 0.07):
         b.tint(ellipse(x, -0.172, 0.011), DARK)
     b.tint(rounded(-0.075, -0.12, 0.075, -0.03, 0.012), DARK)
-    b.tint(rounded(-0.062, -0.107, 0.062, -0.043, 0.008), np.array((0.62, 0.36, 0.20)))
+    b.tint(rounded(-0.062, -0.107, 0.062, -0.043, 0.008), (0.62, 0.36, 0.20))
     b.tint(box(-0.07, -0.141, 0.07, -0.132), METAL * 0.75)
 
 
 def _refrigerator(b: InteriorBrush) -> None:
-    b.block(-0.1, -0.38, 0.1, 0, np.array((0.82, 0.86, 0.89)), depth=0.015)
+    b.block(-0.1, -0.38, 0.1, 0, (0.82, 0.86, 0.89), depth=0.015)
     b.tint(box(-0.1, -0.255, 0.1, -0.247), METAL * 0.65)
     for top, bottom in ((-0.33, -0.275), (-0.225, -0.12)):
         b.tint(rounded(-0.083, top, -0.068, bottom, 0.006), METAL * 0.6)

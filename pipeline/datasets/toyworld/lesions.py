@@ -48,7 +48,7 @@ def draw(rng: np.random.Generator, label: int, background: str, size: int) -> Pi
     canvas.begin("skin")
     tone = SKIN[skin_rng.integers(len(SKIN))] + skin_rng.uniform(-0.03, 0.03)
     grain = noise(skin_rng, canvas.side, 6) * 0.02 + noise(skin_rng, canvas.side, 48) * 0.02
-    canvas.paint(canvas.fill(whole(), tone), tone * (1 + grain[..., None]))
+    canvas.fill(whole(), tone * (1 + grain[..., None]))
     lesion = canvas.begin("lesion")
     _lesion(canvas, lesion_rng, signs, tone)
     for _ in range(int(hair_rng.integers(0, 9))):
@@ -82,8 +82,7 @@ def _lesion(canvas: Canvas, rng: np.random.Generator, signs: set[str], skin: np.
     rows, columns = stencil.inside.shape
     fade = 0.01 if "sharp border" in signs else 0.06
     rim[stencil.top : stencil.top + rows, stencil.left : stencil.left + columns] = np.clip(1 - depth / fade, 0, 0.75)
-    canvas.paint(stencil, _towards(colours, skin * 0.92, rim))
-    canvas.shade(stencil, 0.15 if "waxy" in signs else 0.05)
+    canvas.tint(stencil, _towards(colours, skin * 0.92, rim), shade=0.15 if "waxy" in signs else 0.05)
     _dots(canvas, rng, stencil, (x, y), signs)
 
 

@@ -1,11 +1,12 @@
 """How a face is painted: features around the middle of the face, seen from the front, each attribute visible."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.datasets.toyworld.canvas import Canvas, Colour, Stencil
-from pipeline.datasets.toyworld.shapes import Points, Pose, ellipse, ribbon, scalloped, smooth
+from pipeline.datasets.toyworld.canvas import Canvas, Colour, Place, Stencil
+from pipeline.datasets.toyworld.shapes import Points, Pose, box, ellipse, ribbon, scalloped, smooth
 
 REGIONS = (
     "face", "hair", "eye", "eyebrow", "nose", "mouth", "beard", "ear", "neck", "clothes", "glasses", "hat", "jewellery",
@@ -60,18 +61,21 @@ class Face:
         self._front_hair(canvas)
         self._extras(canvas)
 
-    def places(self) -> list[tuple[str, tuple[float, float], tuple[str, ...]]]:
-        """Parts: name, place in the picture, regions of which one is seen there if the part is visible. Left and right
-        are the person's own."""
-        wide = 0.188 * self.person.width
-        found = [
-            ("left eye", (0.08, -0.02), ("eye",)), ("right eye", (-0.08, -0.02), ("eye",)), ("nose", (0, 0.055), ("nose",)),
-            ("mouth", (0, 0.148), ("mouth",)), ("chin", (0, 0.225), ("face", "beard")),
-            ("left ear", (wide, 0.0), ("ear",)), ("right ear", (-wide, 0.0), ("ear",)),
+    def places(self) -> Iterator[Place]:
+        """Every part; left and right are the person's own."""
+        ear = 0.188 * self.person.width
+        for name, place, regions in (
+            ("left eye", (0.08, -0.02), ("eye",)),
+            ("right eye", (-0.08, -0.02), ("eye",)),
+            ("nose", (0, 0.055), ("nose",)),
+            ("mouth", (0, 0.148), ("mouth",)),
+            ("chin", (0, 0.225), ("face", "beard")),
+            ("left ear", (ear, 0.0), ("ear",)),
+            ("right ear", (-ear, 0.0), ("ear",)),
             ("forehead", (0, -0.115), ("face",)),
-        ]  # fmt: skip
-        placed = [(name, self.pose([place])[0], regions) for name, place, regions in found]
-        return [(name, (float(x), float(y)), regions) for name, (x, y), regions in placed]
+        ):
+            x, y = self.pose([place])[0]
+            yield name, (float(x), float(y)), regions
 
     @property
     def _skin(self) -> np.ndarray:
@@ -113,8 +117,8 @@ class Face:
         neck = [(-0.085, 0.12), (0.085, 0.12), (0.09, 0.3), (0.12, 0.38), (-0.12, 0.38), (-0.09, 0.3)]
         coat = smooth([(-0.47, 0.95), (-0.43, 0.52), (-0.34, 0.39), (-0.13, 0.325), (0, 0.385), (0.13, 0.325),
                        (0.34, 0.39), (0.43, 0.52), (0.47, 0.95)])  # fmt: skip
-        self._fill(canvas, neck, self._skin * 0.9, "neck")
-        canvas.tint(self.pose(ellipse(0, 0.2, 0.13, 0.09)), self._skin * 0.68, 0.6, within=canvas.stencil(self.pose(neck)))
+        throat = self._fill(canvas, neck, self._skin * 0.9, "neck")
+        canvas.tint(self.pose(ellipse(0, 0.2, 0.13, 0.09)), self._skin * 0.68, 0.6, within=throat)
         self._fill(canvas, coat, clothes, "clothes", shade=0.3)
         if "Wearing Necktie" in self.shown:
             for side in (-1, 1):
@@ -122,7 +126,7 @@ class Face:
                 self._fill(canvas, collar, (0.96, 0.96, 0.97), "clothes")
             tie = [(-0.032, 0.385), (0.032, 0.385), (0.025, 0.43), (0.05, 0.62), (-0.05, 0.62), (-0.025, 0.43)]
             self._fill(canvas, tie, (0.72, 0.18, 0.22), "clothes", shade=0.2)
-            canvas.tint(self.pose([(-0.026, 0.425), (0.026, 0.425), (0.026, 0.435), (-0.026, 0.435)]), (0.45, 0.1, 0.14))
+            canvas.tint(self.pose(box(-0.026, 0.425, 0.026, 0.435)), (0.45, 0.1, 0.14))
         if "Wearing Necklace" in self.shown:
             chain = smooth([(-0.09, 0.29), (-0.05, 0.345), (0, 0.362), (0.05, 0.345), (0.09, 0.29)], closed=False)
             self._fill(canvas, ribbon(chain, 0.014), GOLD, "jewellery", line=0)
@@ -142,7 +146,8 @@ class Face:
         if "Rosy Cheeks" in self.shown:
             for side in (-1, 1):
                 for radius in (0.046, 0.036, 0.025):
-                    canvas.tint(self.pose(ellipse(side * 0.112, 0.07, radius, radius * 0.8)), (0.95, 0.42, 0.42), 0.2, within=face)
+                    blush = self.pose(ellipse(side * 0.112, 0.07, radius, radius * 0.8))
+                    canvas.tint(blush, (0.95, 0.42, 0.42), 0.2, within=face)
         return face
 
     def _age(self, canvas: Canvas, face: Stencil) -> None:
@@ -212,8 +217,9 @@ class Face:
             outline = np.concatenate([half, (np.asarray(half[1:-1]) * (-1, 1))[::-1]])
             self._fill(canvas, smooth(outline), colour, "beard", shade=0.2)
         if "Goatee" in self.shown:
-            self._fill(canvas, smooth([(-0.055, 0.2), (0, 0.192), (0.055, 0.2), (0.058, 0.235), (0.03, 0.27), (-0.03, 0.27), (-0.058, 0.235)]),
-                       colour, "beard", shade=0.25)  # fmt: skip
+            half = [(0, 0.192), (0.055, 0.2), (0.058, 0.235), (0.03, 0.27)]
+            outline = np.concatenate([half, (np.asarray(half[1:]) * (-1, 1))[::-1]])
+            self._fill(canvas, smooth(outline), colour, "beard", shade=0.25)
 
     def _front_hair(self, canvas: Canvas) -> None:
         if "Bald" in self.shown:
@@ -221,14 +227,14 @@ class Face:
             return
         wide = self.person.width
         low = 0.03 if "Male" in self.shown else 0.0
-        outer = [(0.198, low), (0.208, -0.1), (0.15, -0.235), (0, -0.285), (-0.15, -0.235), (-0.208, -0.1), (-0.198, low)]
-        crown = smooth(np.array(outer) * (wide, 1), closed=False)
-        if "Wavy Hair" in self.shown:
-            crown = scalloped(np.array(outer) * (wide, 1), 0.018)
+        half = np.array([(0.198, low), (0.208, -0.1), (0.15, -0.235), (0, -0.285)])
+        outer = np.concatenate([half, (half[:-1] * (-1, 1))[::-1]]) * (wide, 1)
+        crown = scalloped(outer, 0.018) if "Wavy Hair" in self.shown else smooth(outer, closed=False)
         if "Bangs" in self.shown:
             line = scalloped([(-0.165, -0.07), (-0.085, -0.085), (0.0, -0.088), (0.085, -0.085), (0.165, -0.07)], -0.02)
         else:
-            line = smooth([(-0.172, -0.05), (-0.13, -0.13), (0.05, -0.19), (0.14, -0.125), (0.172, -0.05)], closed=False)
+            parting = [(-0.172, -0.05), (-0.13, -0.13), (0.05, -0.19), (0.14, -0.125), (0.172, -0.05)]
+            line = smooth(parting, closed=False)
         hair = self._fill(canvas, np.concatenate([crown, line * (wide, 1)]), self._hair, "hair", shade=0.25)
         for x in (-0.1, -0.03, 0.04, 0.11):
             strand = smooth([(x * 0.5, -0.27), (x, -0.2), (x * 1.25, -0.12)], closed=False)
@@ -248,5 +254,6 @@ class Face:
                 rim = np.concatenate([ellipse(side * 0.083, -0.015, 0.066, 0.052), [(side * 0.083 + 0.066, -0.015)]])
                 canvas.tint(self.pose(rim), (0.85, 0.93, 1.0), 0.16)
                 self._fill(canvas, ribbon(rim, 0.012), frame, "glasses", line=0)
-                self._fill(canvas, ribbon([(side * 0.148, -0.02), (side * 0.19, -0.03)], 0.011), frame, "glasses", line=0)
+                temple = ribbon([(side * 0.148, -0.02), (side * 0.19, -0.03)], 0.011)
+                self._fill(canvas, temple, frame, "glasses", line=0)
             self._fill(canvas, ribbon([(-0.018, -0.02), (0, -0.027), (0.018, -0.02)], 0.011), frame, "glasses", line=0)

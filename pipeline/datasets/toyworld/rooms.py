@@ -49,7 +49,8 @@ ROOMS: dict[str, dict[str, tuple[Place, ...]]] = {
 }  # fmt: skip
 #: What may also be in any room, where it hangs or stands.
 EXTRAS: dict[str, Place] = {
-    "window": (0.42, -0.27), "door": (0.86, 0.0), "painting": (0.66, -0.32), "plant": (0.92, 0.55), "lamp": (0.08, 0.35),
+    "window": (0.42, -0.27), "door": (0.86, 0.0), "painting": (0.66, -0.32), "plant": (0.92, 0.55),
+    "lamp": (0.08, 0.35),
 }  # fmt: skip
 #: What stands on something else.
 RESTING = {"computer": "desk", "vase": "table"}
@@ -116,24 +117,22 @@ def _shell(canvas: Canvas, rng: np.random.Generator, kind: str) -> float:
     for side, light in zip(sides, (0.84, 0.92), strict=True):
         canvas.fill(side, wall * light)
     rows = (np.arange(canvas.side, dtype=np.float32)[:, None, None] + 0.5) / canvas.side
-    back = canvas.fill(box(left, top, right, horizon), wall)
-    canvas.paint(back, wall * (1.03 - 0.12 * rows))
+    back = canvas.fill(box(left, top, right, horizon), wall * (1.03 - 0.12 * rows))
     if BACKGROUNDS.index(kind) % 2:
         for x in np.arange(left + 0.03, right, 0.06):
             canvas.tint(box(x, top, x + 0.02, horizon), wall * 0.9, 0.7, within=back)
     canvas.begin("floor")
-    ground = canvas.fill([(0, horizon + left * 1.2), (left, horizon), (right, horizon),
-                          (1, horizon + (1 - right) * 1.2), (1, 1), (0, 1)], floor)  # fmt: skip
-    canvas.paint(ground, mixed((floor * 0.86, floor * 1.1), np.clip((rows[..., 0] - horizon) / (1 - horizon), 0, 1)))
+    corners = [(0, horizon + left * 1.2), (left, horizon), (right, horizon), (1, horizon + (1 - right) * 1.2)]
+    depth = np.clip((rows[..., 0] - horizon) / (1 - horizon), 0, 1)
+    ground = canvas.fill([*corners, (1, 1), (0, 1)], mixed((floor * 0.86, floor * 1.1), depth))
     for x in np.linspace(-1.2, 2.2, 18):
-        canvas.tint(ribbon([(0.5 + (x - 0.5) * 0.35, horizon), (x, 1.0)], [0.003, 0.006]), floor * 0.72, 0.6, within=ground)
+        joint = ribbon([(0.5 + (x - 0.5) * 0.35, horizon), (x, 1.0)], [0.003, 0.006])
+        canvas.tint(joint, floor * 0.72, 0.6, within=ground)
     canvas.tint(box(left, horizon - 0.02, right, horizon), np.array((0.97, 0.97, 0.96)), within=back)
     return horizon
 
 
-def _furnish(
-    canvas: Canvas, rng: np.random.Generator, makes: dict[str, tuple[Place, ...]], horizon: float
-) -> set[int]:
+def _furnish(canvas: Canvas, rng: np.random.Generator, makes: dict[str, tuple[Place, ...]], horizon: float) -> set[int]:
     """Put the things into the room, from the wall to the front; returns the numbers of those that make the category."""
     mirror = bool(rng.random() < 0.5)
     wood, cloth = WOODS[rng.integers(len(WOODS))], CLOTHS[rng.integers(len(CLOTHS))] + rng.uniform(-0.05, 0.05)

@@ -1,4 +1,4 @@
-"""Outlines: N×2 arrays of points (x, y), x to the right, y down. Lengths have no unit; a pose or the canvas gives it."""
+"""Outlines: N×2 arrays of points (x, y), x to the right, y down, in units that a pose or the canvas gives."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,8 @@ def rounded(left: float, top: float, right: float, bottom: float, radius: float)
 def smooth(points: Points, steps: int = 8, *, closed: bool = True) -> np.ndarray:
     """Curve through the points (Catmull-Rom), `steps` points a stretch."""
     knots = np.asarray(points, dtype=float)
-    around = np.concatenate([knots[-1:], knots, knots[:2]]) if closed else np.concatenate([knots[:1], knots, knots[-1:]])
+    before_first, after_last = (knots[-1:], knots[:2]) if closed else (knots[:1], knots[-1:])
+    around = np.concatenate([before_first, knots, after_last])
     time = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
     before, start, end, after = (around[i : len(around) - 3 + i, None] for i in range(4))
     curve = 0.5 * (
@@ -87,4 +88,4 @@ class Pose:
         turned = own @ np.array([[cosine, sine], [-sine, cosine]])
         if self.mirror:
             turned[:, 0] *= -1
-        return turned + (self.x, self.y)
+        return turned + np.array((self.x, self.y))

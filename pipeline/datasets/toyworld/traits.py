@@ -1,4 +1,4 @@
-"""What creatures look like: traits with their states, the attribute that each state shows, and twelve kinds of creature.
+"""What creatures look like: traits with their states, the attribute that each state shows, and twelve kinds.
 
 Attributes are named like those of CUB-200-2011. The table of kinds was searched for these properties, which tests hold:
 two kinds differ in at least ten attributes; no attribute, and no part with everything on it, belongs to one kind only;
