@@ -24,12 +24,13 @@ from pipeline.errors import UserError
 if TYPE_CHECKING:
     from pipeline.settings.datasets import Cifar10
 
+FOLDER = "cifar-10-batches-py"
 SOURCES = (
     Source(
         file="cifar-10-python.tar.gz", urls=("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
         page="https://www.cs.toronto.edu/~kriz/cifar.html",
         licence="none stated; cite Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
-        size=170_498_071, checksum="md5:c58f30108f718f92721af3b95e74349a",
+        size=170_498_071, checksum="md5:c58f30108f718f92721af3b95e74349a", instead=(FOLDER,),
         parts=(
             Part("data_batch_1", "c99cafc152244af753f735de768cd75f", 10_000),
             Part("data_batch_2", "d4bba439e000b95fd0a9bffe97cbabec", 10_000),
@@ -43,7 +44,6 @@ SOURCES = (
 COLUMNS = ()
 OFFICIAL = {"train": 50_000, "test": 10_000}
 
-FOLDER = "cifar-10-batches-py"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2023, 0.1994, 0.2010)

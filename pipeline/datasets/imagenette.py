@@ -37,6 +37,11 @@ CLASSES = (
     ("n03445777", "golf ball", 951, 399),
     ("n03888257", "parachute", 960, 390),
 )
+#: Folders that are read in place of the official one.
+SUBSTITUTES = {
+    "imagenette2-320": "read from the edition with a shorter side of 320 pixels",
+    "imagenette": "read from the first edition, whose split into training and test images is another one",
+}
 SOURCE = Source(
     file="imagenette2.tgz",
     urls=("https://s3.amazonaws.com/fast-ai-imageclas/imagenette2.tgz",),
@@ -44,16 +49,11 @@ SOURCE = Source(
     licence="ImageNet's terms: non-commercial research and education",
     checksum="md5:fe2fc210e6bb7c5664d602c3cd71e612",
     provides="imagenette2",
+    instead=tuple(SUBSTITUTES),
 )
 SOURCES = (SOURCE,)
 COLUMNS = ()
 OFFICIAL = {"train": 9_469, "test": 3_925}
-
-#: Folders that are read in place of the official one.
-SUBSTITUTES = {
-    "imagenette2-320": "read from the edition with a shorter side of 320 pixels",
-    "imagenette": "read from the first edition, whose split into training and test images is another one",
-}
 
 
 def prepare(raw_dir: Path, settings: "Imagenette") -> Prepared:

@@ -67,8 +67,9 @@ def entries(union: object) -> list[Entry]:
 
 def is_there(source: Source, raw_dir: Path) -> bool:
     """Whether a download, or what it unpacks to, lies under `raw_dir`."""
-    file = source.path(raw_dir)
-    return source.place(raw_dir).exists() or any((file.parent / part.name).exists() for part in source.parts)
+    folder = source.path(raw_dir).parent
+    others = [*(folder / part.name for part in source.parts), *(raw_dir / path for path in source.instead)]
+    return source.place(raw_dir).exists() or any(other.exists() for other in others)
 
 
 def show(found: Iterable[Entry], raw_dir: Path) -> None:

@@ -53,6 +53,7 @@ IMAGES = Source(
     rough_size=24_000_000_000,
     checksum="md5:53ca1c756c3d1e7809517cc47c5561c5",
     provides="places365/data_256",
+    instead=("places365/data_256_standard",),
     unpack_to="places365",
 )
 REMEDY = f"replace it by the official one in {LISTS.file} from {LISTS.origin}"

@@ -16,7 +16,7 @@ from pipeline.images import encode
 
 #: A row group is written when it has so many rows, or encoded images of so many bytes.
 GROUP_ROWS = 1024
-GROUP_BYTES = 2**26
+GROUP_BYTES = 2**24
 
 #: One row as plain values, images encoded.
 Row = dict[str, Any]

@@ -68,6 +68,12 @@ def test_states_follow_the_files(tmp_path):
     assert entry.state(tmp_path) == "ready"
 
 
+def test_what_serves_in_its_place_counts(tmp_path):
+    assert Entry("cifar10", None).state(tmp_path) == "missing"
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    assert Entry("cifar10", None).state(tmp_path) == "ready"
+
+
 def test_list_shows_every_dataset_with_its_terms(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     assert main(["data", "list", "--raw-dir", str(tmp_path)]) == 0

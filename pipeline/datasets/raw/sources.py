@@ -51,6 +51,8 @@ class Source:
     """Checksum that its publisher gives, as "md5:…", "sha1:…" or "sha256:…"; empty where there is none."""
     provides: str = ""
     """For an archive: a path under run.raw_dir that exists once it is unpacked. Empty: it is read as it is."""
+    instead: tuple[str, ...] = ()
+    """Paths under run.raw_dir that its reader takes in its place, such as other copies of the same content."""
     unpack_to: str = "."
     """Folder under run.raw_dir into which an archive is unpacked."""
     parts: tuple[Part, ...] = ()
