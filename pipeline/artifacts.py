@@ -93,9 +93,6 @@ NULLABLE = {*DATASET_EXTRA, "explainer", "subset", "published", "left", "right",
 #: How every table is written.
 WRITING = {"compression": "zstd", "write_page_checksum": True}
 
-#: Rows of a table that are in memory at once while it is streamed.
-PIECE = 512
-
 
 def write_table(path: str | Path, table: pa.Table, schema: pa.Schema) -> None:
     """Write `table` as Parquet after checking it against `schema`; its metadata is kept."""
@@ -120,14 +117,14 @@ def read_table(path: str | Path, schema: pa.Schema, columns: Sequence[str] | Non
 def stream_table(
     path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None
 ) -> Iterator[tuple[pa.Table, int]]:
-    """Pieces of a table, or of those of its columns, in order, each with the number of rows of the whole.
+    """Row groups of a table, or of those of its columns, in order, each with the number of rows of the whole.
 
-    Never more than a piece and a row group are in memory. Raises `UserError` as `read_table`.
+    No more than one is in memory. Raises `UserError` as `read_table`.
     """
     with _opened(path, schema) as file:
         total = file.metadata.num_rows
-        for batch in file.iter_batches(PIECE, columns=columns):
-            piece = pa.Table.from_batches([batch])
+        for group in range(file.num_row_groups):
+            piece = file.read_row_group(group, columns)
             _check(str(path), piece, schema)
             yield piece, total
 
@@ -148,7 +145,8 @@ def _opened(path: str | Path, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
     if not Path(path).is_file():
         raise UserError(f"{path}: no such file; make it with `snakemake --cores 2 {path}`")
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        # Read ahead, as is its default, it would keep all that was ever read.
+        with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
             _complete(str(path), file.schema_arrow, schema)
             yield file
     except (pa.ArrowException, OSError) as error:

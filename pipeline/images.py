@@ -1,6 +1,7 @@
 """Images in tables: arrays to encoded bytes and back, in the Hugging Face Parquet convention."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -55,8 +56,13 @@ def read_images(path: str, limit: int | None = None, column: str = "image") -> n
 
 
 def _decoded(path: str, column: pa.ChunkedArray, first: int = 0) -> Iterator[np.ndarray]:
-    for row, item in enumerate(column.combine_chunks().field("bytes"), start=first):
-        image = item.is_valid and cv2.imdecode(np.frombuffer(item.as_buffer(), np.uint8), cv2.IMREAD_UNCHANGED)
+    encoded = column.combine_chunks().field("bytes")
+    # Slices of the buffers themselves: a Python object for each cell would cost as much as decoding a small image.
+    _, offsets, values = encoded.buffers()
+    ends = np.frombuffer(offsets, np.int32)[encoded.offset : encoded.offset + len(encoded) + 1].tolist()
+    values = np.frombuffer(values or b"", np.uint8)
+    for row, (start, end) in enumerate(pairwise(ends), start=first):
+        image = end > start and cv2.imdecode(values[start:end], cv2.IMREAD_UNCHANGED)
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
             raise UserError(f"{path}: image in row {row} is no 8-bit image; delete the file and run snakemake again")
         yield image[..., None] if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

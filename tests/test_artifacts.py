@@ -1,10 +1,11 @@
 """Tables on disk: whole or not there, and as their schema says."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.artifacts import DATASET, HISTORY, IMAGE, METRICS, read_table, table_notes, write_table
+from pipeline.artifacts import DATASET, HISTORY, IMAGE, METRICS, read_table, stream_table, table_notes, write_table
 from pipeline.errors import UserError
 from pipeline.files import replacing
 
@@ -94,3 +95,27 @@ def test_truncated_table_is_named(tmp_path, keep):
 def test_missing_table_says_how_to_make_it(tmp_path):
     with pytest.raises(UserError, match=r"t\.parquet: no such file; make it with"):
         read_table(tmp_path / "t.parquet", HISTORY)
+
+
+def test_a_streamed_table_comes_whole_and_in_order(tmp_path):
+    path = tmp_path / "t.parquet"
+    table = pa.concat_tables([ROWS] * 700).combine_chunks()
+    pq.write_table(table, path, row_group_size=500)
+    pieces = list(stream_table(path, HISTORY, columns=["epoch", "value"]))
+    assert [total for _, total in pieces] == [1400] * 3
+    assert pa.concat_tables(piece for piece, _ in pieces).equals(table.select(["epoch", "value"]))
+
+
+def test_streaming_keeps_no_more_than_a_row_group(tmp_path):
+    path = tmp_path / "t.parquet"
+    schema = pa.schema([("epoch", pa.int64()), ("metric", pa.binary()), ("value", pa.float64())])
+    noise = np.random.default_rng(0).bytes(2**20)
+    group = pa.table({"epoch": range(16), "metric": [noise] * 16, "value": [0.0] * 16}, schema=schema)
+    with pq.ParquetWriter(path, schema, use_dictionary=False, compression="none") as file:
+        for _ in range(12):
+            file.write_table(group)
+    before, most = pa.total_allocated_bytes(), 0
+    for _ in stream_table(path, schema):
+        most = max(most, pa.total_allocated_bytes() - before)
+    # The whole is 192 MiB, a row group 16 MiB: the last one, the next one, and what it takes to unpack it.
+    assert most < 64 * 2**20
