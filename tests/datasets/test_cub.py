@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from reading import read_all
 
 from pipeline.datasets.cub import prepare
 from pipeline.datasets.formats.gaze import heat_map
@@ -15,7 +16,6 @@ from pipeline.datasets.toyworld.picture import Picture
 from pipeline.datasets.toyworld.trees import cub as tree
 from pipeline.errors import UserError
 from pipeline.settings.datasets import Cub
-from tests.datasets.reading import read_all
 
 SIZE = 64
 CREATURES = SUBJECTS["creatures"]

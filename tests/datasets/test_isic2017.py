@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from reading import read_all
 
 from pipeline.datasets.isic2017 import prepare, read_diagnoses
 from pipeline.datasets.samples import BadSample
@@ -15,7 +16,6 @@ from pipeline.datasets.toyworld.draw import SUBJECTS, pictures
 from pipeline.datasets.toyworld.trees import isic2017 as tree
 from pipeline.errors import UserError
 from pipeline.settings.datasets import Isic2017
-from tests.datasets.reading import read_all
 
 SIZE = 64
 PARTS = {"train": "Training", "test": "Test_v2"}

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from reading import read_all
 
 from pipeline.datasets.oxford_pets import Pet, prepare, read_pets
 from pipeline.datasets.samples import BadSample, Sample
@@ -11,7 +12,6 @@ from pipeline.datasets.toyworld.draw import SUBJECTS, pictures
 from pipeline.datasets.toyworld.trees import oxford_pets as tree
 from pipeline.errors import UserError
 from pipeline.settings.datasets import OxfordPets
-from tests.datasets.reading import read_all
 
 SIZE = 64
 NAMES = SUBJECTS["creatures"].class_names

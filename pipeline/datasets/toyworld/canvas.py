@@ -4,6 +4,7 @@ It has 3×3 samples a pixel. The picture is their mean, which smooths edges. A p
 that covers more than half of its samples. Nine cannot be halved: at most one of two objects gets the pixel.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -76,10 +77,9 @@ class Canvas:
     def stencil(self, *outlines: Points) -> Stencil:
         """Samples inside any of some closed outlines."""
         shapes = [np.asarray(outline, dtype=float) * self.side - 0.5 for outline in outlines]
-        low = np.floor(np.min([shape.min(axis=0) for shape in shapes], axis=0))
-        high = np.ceil(np.max([shape.max(axis=0) for shape in shapes], axis=0))
-        left, top = (max(int(value), 0) for value in low)
-        right, bottom = (min(int(value), self.side - 1) for value in high)
+        points = shapes[0] if len(shapes) == 1 else np.concatenate(shapes)
+        left, top = (max(math.floor(value), 0) for value in points.min(axis=0))
+        right, bottom = (min(math.ceil(value), self.side - 1) for value in points.max(axis=0))
         inside = np.zeros((max(bottom - top + 1, 0), max(right - left + 1, 0)), np.uint8)
         if inside.size:
             for shape in shapes:
@@ -105,7 +105,7 @@ class Canvas:
     def tint(
         self,
         shape: Stencil | Points,
-        colour: Colour | None,
+        colour: Colour,
         strength: float = 1,
         *,
         shade: float = 0,
@@ -114,13 +114,12 @@ class Canvas:
     ) -> Stencil:
         """Colour samples without changing what they belong to: a pattern, a light, a shadow.
 
-        `strength` 1 covers what is there; without a colour it stays. `shade` models the shape as a rounded one in the
-        light, 0 is flat; `line` draws its edge, darker, so wide (as a share of the side). `within` cuts it off.
+        `strength` 1 covers what is there. `shade` models the shape as a rounded one in the light, 0 is flat; `line`
+        draws its edge, darker, so wide (as a share of the side). `within` cuts it off. Returns where.
         """
         stencil = self._stencil(shape, within)
         if stencil.inside.size:
-            if colour is not None:
-                self._mix(stencil, np.asarray(colour, np.float32), strength)
+            self._mix(stencil, np.asarray(colour, np.float32), strength)
             if shade:
                 self.shade(stencil, shade)
             if line:
@@ -159,8 +158,8 @@ class Canvas:
 
     def image(self) -> np.ndarray:
         """size×size×3 uint8."""
-        mean = cv2.resize(self._colours, (self.size, self.size), interpolation=cv2.INTER_AREA)
-        return np.round(np.clip(mean, 0, 1) * 255).astype(np.uint8)
+        mean = cv2.resize(np.clip(self._colours, 0, 1), (self.size, self.size), interpolation=cv2.INTER_AREA)
+        return np.round(mean * 255).astype(np.uint8)
 
     def mask(self, wanted: Callable[[int, str], bool]) -> np.ndarray:
         """size×size bool: pixels covered by more than half by regions that are `wanted` (object number, region)."""

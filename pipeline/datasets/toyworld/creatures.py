@@ -34,13 +34,14 @@ VARIATION = 0.04
 
 def draw(rng: np.random.Generator, label: int, background: str, size: int) -> Picture:
     """A creature of the kind `label` before a landscape, `size` pixels a side."""
-    traits_rng, *others = rng.spawn(2)
+    traits_rng, portrait_rng = rng.spawn(2)
     traits = varied(KINDS[SUBJECT.class_names[label]], traits_rng, VARIATION)
-    return portrait(others[0], traits, background, size, label)
+    return portrait(portrait_rng, traits, background, size, label)
 
 
 def portrait(rng: np.random.Generator, traits: dict[str, str], background: str, size: int, label: int) -> Picture:
-    """A creature with these traits. Draws do not depend on the traits: with another one only its region changes."""
+    """A creature with these traits. Draws do not depend on the traits: with another one, only the region that shows it
+    changes; longer legs also move the ground."""
     pose_rng, animal_rng, land_rng, gaze_rng = rng.spawn(4)
     animal = Creature.drawn(animal_rng, traits, _pose(pose_rng))
     canvas = Canvas(size)
@@ -48,7 +49,6 @@ def portrait(rng: np.random.Generator, traits: dict[str, str], background: str, 
     creature = canvas.begin("creature")
     animal.paint(canvas)
     backgrounds.before(canvas, land_rng, background, animal.foot)
-
     mask = canvas.mask(lambda owner, _: owner == creature)
     regions = canvas.regions(creature, REGIONS)
     return Picture(

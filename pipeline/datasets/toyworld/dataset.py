@@ -14,6 +14,7 @@ from pipeline.datasets.formats.gaze import heat_map
 from pipeline.datasets.raw.sources import Source
 from pipeline.datasets.samples import Prepared, Read, Sample
 from pipeline.datasets.toyworld.draw import SUBJECTS, picture
+from pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from pipeline.settings.datasets import Toyworld
@@ -21,10 +22,20 @@ if TYPE_CHECKING:
 SOURCES: tuple[Source, ...] = ()
 COLUMNS = ("mask", "bbox", "parts", "attributes", "gaze", "segments", "factors")
 OFFICIAL: dict[str, int] = {}
+#: Side in pixels below which parts have none of their own.
+LEAST_SIZE = 16
 
 
 def prepare(raw_dir: Path, settings: "Toyworld") -> Prepared:
-    """Both splits as the settings ask for them; `raw_dir` is not used, nothing is read."""
+    """Both splits as the settings ask for them; `raw_dir` is not used, nothing is read.
+
+    Raises `UserError` for pictures that are too small to show anything.
+    """
+    if settings.size < LEAST_SIZE:
+        raise UserError(
+            f"params.yaml: datasets (from: toyworld): size: {settings.size} pixels show nothing; "
+            f"give at least {LEAST_SIZE}"
+        )
     subject = SUBJECTS[settings.subject]
     return Prepared(
         class_names=subject.class_names,

@@ -22,21 +22,32 @@ def pictures(subject: str, split: str, count: int, *, size: int, seed: int, spur
 
 
 def picture(subject: str, split: str, index: int, *, size: int, seed: int, spurious: float = 0.0) -> Picture:
-    """Picture `index` of a split; what it shows depends on nothing else, at another `size` it is the same scene.
+    """Picture `index` of a split, `size` pixels a side. What it shows depends on nothing but the arguments, and on
+    `size` only in its detail; see `plan` for its class and background."""
+    label, background, rng = plan(subject, split, index, seed=seed, spurious=spurious)
+    return _MODULES[subject].draw(rng, label, background, size)
 
-    Any C pictures in a row, C the number of classes, show each class once. The background's kind is drawn uniformly;
-    in the split "train" it is, with probability `spurious`, the one that belongs to the class.
+
+def plan(
+    subject: str, split: str, index: int, *, seed: int, spurious: float = 0.0
+) -> tuple[int, str, np.random.Generator]:
+    """Class and kind of background of a picture, and the generator of everything else about it.
+
+    Any C pictures in a row, C the number of classes, show each class once. The background is drawn uniformly; in the
+    split "train" it is, with probability `spurious`, the one that belongs to the class.
     """
     stream = [seed, _number(subject), _number(split)]
     classes = len(SUBJECTS[subject].class_names)
     label = int(np.random.default_rng(stream).permutation(classes)[index % classes])
     rng = np.random.default_rng([*stream, index])
     kinds = BACKGROUNDS[subject]
-    kind, told = int(rng.integers(len(kinds))), rng.random()
-    if split == "train" and told < spurious:
-        kind = label % len(kinds)
-    return _MODULES[subject].draw(rng, label, kinds[kind], size)
+    # Both are drawn in any case, so that `spurious` changes the background and nothing else.
+    kind, chance = kinds[rng.integers(len(kinds))], rng.random()
+    if split == "train" and chance < spurious:
+        kind = kinds[label]
+    return label, kind, rng
 
 
 def _number(name: str) -> int:
+    """A name as a number for a generator's seed; other than a hash it is the same in every process."""
     return int.from_bytes(name.encode(), "big")

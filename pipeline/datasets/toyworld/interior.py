@@ -31,16 +31,14 @@ class InteriorBrush(Brush):
         """As any brush does, but things in rooms are rounded and have an edge."""
         super().fill(outline, colour, shade=shade, line=line)
 
-    def block(
-        self, left: float, top: float, right: float, bottom: float, colour: np.ndarray, depth: float = 0.02
-    ) -> None:
+    def block(self, left: float, top: float, right: float, bottom: float, colour: Colour, depth: float = 0.02) -> None:
         """A box seen from the front and, as high as `depth`, from above."""
         inset = depth * 0.6
         lid = [(left, top), (left + inset, top - depth), (right - inset, top - depth), (right, top)]
-        self.fill(lid, colour * 1.16, shade=0)
+        self.fill(lid, np.asarray(colour) * 1.16, shade=0)
         self.fill(box(left, top, right, bottom), colour, shade=0.12)
 
-    def legs(self, places: tuple[float, ...], top: float, colour: np.ndarray, width: float = 0.016) -> None:
+    def legs(self, places: tuple[float, ...], top: float, colour: Colour, width: float = 0.016) -> None:
         """Legs from `top` to the floor at these places."""
         for x in places:
-            self.fill(box(x - width / 2, top, x + width / 2, 0), colour * 0.8, line=0)
+            self.fill(box(x - width / 2, top, x + width / 2, 0), np.asarray(colour) * 0.8, line=0)

@@ -63,15 +63,15 @@ class Face:
 
     def places(self) -> Iterator[Place]:
         """Every part; left and right are the person's own."""
-        ear = 0.188 * self.person.width
+        ear = 0.203 * self.person.width
         for name, place, regions in (
             ("left eye", (0.08, -0.02), ("eye",)),
             ("right eye", (-0.08, -0.02), ("eye",)),
             ("nose", (0, 0.055), ("nose",)),
             ("mouth", (0, 0.148), ("mouth",)),
             ("chin", (0, 0.225), ("face", "beard")),
-            ("left ear", (ear, 0.0), ("ear",)),
-            ("right ear", (-ear, 0.0), ("ear",)),
+            ("left ear", (ear, 0.03), ("ear",)),
+            ("right ear", (-ear, 0.03), ("ear",)),
             ("forehead", (0, -0.115), ("face",)),
         ):
             x, y = self.pose([place])[0]

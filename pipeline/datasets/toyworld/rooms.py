@@ -52,8 +52,8 @@ EXTRAS: dict[str, Place] = {
     "window": (0.42, -0.27), "door": (0.86, 0.0), "painting": (0.66, -0.32), "plant": (0.92, 0.55),
     "lamp": (0.08, 0.35),
 }  # fmt: skip
-#: What stands on something else.
-RESTING = {"computer": "desk", "vase": "table"}
+#: What stands on something else, and how high.
+RESTING = {"computer": ("desk", 0.18), "vase": ("table", 0.165)}
 #: Wall colours; every second one is striped.
 WALLS = {
     "white": (0.93, 0.93, 0.92), "cream": (0.95, 0.89, 0.76), "sage": (0.70, 0.78, 0.66), "sky": (0.70, 0.82, 0.92),
@@ -72,8 +72,8 @@ SUBJECT = Subject(
     segment_names=("wall", "floor", "ceiling", *NAMES),
     class_attributes=np.array([[name in things for name in NAMES] for things in ROOMS.values()], np.uint8),
 )
-#: Probability that a thing is missing that makes the category, and that another thing is there.
-MISSING, EXTRA = 0.06, 0.3
+#: Probability that one of the things is missing that make the category, and that another is there if it has room.
+MISSING, EXTRA = 0.2, 0.3
 
 
 def draw(rng: np.random.Generator, label: int, background: str, size: int) -> Picture:
@@ -136,34 +136,43 @@ def _furnish(canvas: Canvas, rng: np.random.Generator, makes: dict[str, tuple[Pl
     """Put the things into the room, from the wall to the front; returns the numbers of those that make the category."""
     mirror = bool(rng.random() < 0.5)
     wood, cloth = WOODS[rng.integers(len(WOODS))], CLOTHS[rng.integers(len(CLOTHS))] + rng.uniform(-0.05, 0.05)
-    # Drawn for every thing there could be, so that none changes the others.
-    missing, extra = rng.random(len(NAMES)), rng.random(len(EXTRAS))
-    stays = [name for name in makes if missing[NAMES.index(name)] >= MISSING] or list(makes)
-    setting = [(name, place) for name in stays for place in makes[name] if RESTING.get(name, name) in stays]
-    for (name, place), draw_ in zip(EXTRAS.items(), extra, strict=True):
-        free = all(abs(place[0] - x) > 0.2 or (place[1] < 0) != (y < 0) for _, (x, y) in setting)
-        if name not in makes and free and draw_ < EXTRA:
-            setting.append((name, place))
+    setting = _setting(rng, makes)
+    moves = dict(zip(NAMES, rng.uniform((-0.04, -0.04), (0.04, 0.08), (len(NAMES), 2)), strict=True))
     own = set()
-    for name, (x, depth) in sorted(setting, key=lambda item: _order(*item)):
+    for name, (x, depth) in setting:
         number = canvas.begin(name)
         if name in makes:
             own.add(number)
-        x = (1 - x if mirror else x) + float(rng.uniform(-0.02, 0.02))
+        host, high = RESTING.get(name, (name, 0.0))
         hung = depth < 0
-        y = horizon + (depth if hung else 0.03 + depth * (0.9 - horizon))
+        if host != name:
+            depth = makes[host][0][1]
+        move_x, move_y = moves[host]
+        depth += 0.0 if hung else move_y
+        y = horizon + (depth if hung else 0.03 + max(depth, 0) * (0.9 - horizon))
         scale = 0.95 if hung else 0.92 + 0.3 * depth
-        if name in RESTING:
-            host = makes[RESTING[name]][0][1]
-            y = horizon + 0.03 + host * (0.9 - horizon) - (0.18 if name == "computer" else 0.165) * (0.92 + 0.3 * host)
-        elif not hung and name != "rug":
-            canvas.shadow(ellipse(x, y, 0.12 * scale, 0.015), 0.4, 0.015)
-        THINGS[name](InteriorBrush(canvas, rng, Pose(x, y, scale, mirror=mirror), wood, cloth))
+        at = Pose((1 - x if mirror else x) + move_x, y - high * scale, scale, mirror=mirror)
+        if not hung and host == name and name != "rug":
+            canvas.shadow(ellipse(at.x, y, 0.12 * scale, 0.015), 0.4, 0.015)
+        THINGS[name](InteriorBrush(canvas, rng, at, wood, cloth))
     return own
+
+
+def _setting(rng: np.random.Generator, makes: dict[str, tuple[Place, ...]]) -> list[tuple[str, Place]]:
+    """Which things are in a room and where, in the order of painting."""
+    lost, chance = list(makes)[rng.integers(len(makes))], rng.random()
+    stays = [name for name in makes if name != lost or chance >= MISSING]
+    setting = [(name, place) for name in stays for place in makes[name] if RESTING.get(name, (name,))[0] in stays]
+    for name, place in EXTRAS.items():
+        wanted = rng.random() < EXTRA
+        free = all(abs(place[0] - x) > 0.2 or (place[1] < 0) != (y < 0) for _, (x, y) in setting)
+        if wanted and free and name not in makes:
+            setting.append((name, place))
+    return sorted(setting, key=lambda item: _order(*item))
 
 
 def _order(name: str, place: Place) -> float:
     """Painting order: the wall, rugs, then from the back to the front; what stands on something after it."""
     if place[1] < 0:
-        return -2 if name != "curtain" else -1.5
-    return {"rug": -1.0, "computer": 0.6, "vase": 0.6}.get(name, place[1])
+        return -1.5 if name == "curtain" else -2.0
+    return -1.0 if name == "rug" else 0.6 if name in RESTING else place[1]

@@ -55,19 +55,19 @@ def ribbon(points: Points, widths: float | Sequence[float]) -> np.ndarray:
     """Outline of a line of varying width: `widths` at the points, or one for all."""
     line = np.asarray(points, dtype=float)
     half = np.broadcast_to(np.asarray(widths, dtype=float) / 2, len(line))[:, None]
-    along = np.gradient(line, axis=0)
-    along /= np.maximum(np.hypot(*along.T)[:, None], 1e-9)
-    aside = np.stack([-along[:, 1], along[:, 0]], axis=1) * half
+    steps = np.diff(line, axis=0)
+    along = np.concatenate([steps[:1], steps[1:] + steps[:-1], steps[-1:]])
+    aside = along[:, ::-1] * (-1, 1) * (half / np.hypot(along[:, :1], along[:, 1:]))
     return np.concatenate([line + aside, (line - aside)[::-1]])
 
 
 def scalloped(points: Points, depth: float) -> np.ndarray:
-    """Line through the points that bulges by `depth` between them, to its left on the way."""
+    """Line through the points that bulges by `depth` between them, to the right on its way."""
     line = np.asarray(points, dtype=float)
     time = np.linspace(0, 1, 7, endpoint=False)[None, :, None]
     start, step = line[:-1, None], np.diff(line, axis=0)[:, None]
-    aside = np.stack([step[..., 1], -step[..., 0]], axis=-1) / np.hypot(step[..., 0], step[..., 1])[..., None]
-    return np.concatenate([(start + step * time - aside * depth * np.sin(np.pi * time)).reshape(-1, 2), line[-1:]])
+    aside = np.stack([-step[..., 1], step[..., 0]], axis=-1) / np.hypot(step[..., 0], step[..., 1])[..., None]
+    return np.concatenate([(start + step * time + aside * depth * np.sin(np.pi * time)).reshape(-1, 2), line[-1:]])
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ eared redwing      | eared   | red    | barred | brown | striped | plain  | plai
 eared greenwing    | eared   | green  | plain  | black | plain   | plain  | spotted | curved | orange | long   | plain  | long  | dark | yellow | plain
 masked bluewing    | masked  | blue   | barred | grey  | striped | yellow | plain   | cone   | dark   | short  | plain  | short | red  | black  | red
 masked redwing     | masked  | red    | plain  | brown | plain   | yellow | plain   | snout  | dark   | forked | banded | short | red  | black  | plain
-masked goldwing    | masked  | yellow | plain  | black | plain   | plain  | spotted | long   | dark   | long   | plain  | long  | dark | red    | plain
+masked goldwing    | masked  | yellow | plain  | black | plain   | plain  | spotted | long   | dark   | long   | plain  | short | dark | red    | plain
 """  # noqa: E501
 
 #: Class name -> trait -> state.
