@@ -185,6 +185,14 @@ def test_refused_connection_is_explained(raw, monkeypatch):
     assert files(raw) == []
 
 
+def test_unknown_server_is_not_asked_again(raw, monkeypatch):
+    waited = []
+    monkeypatch.setattr(download.time, "sleep", waited.append)
+    with pytest.raises(UserError, match=r"no-such-server\.invalid/labels could not be downloaded \(urlopen error"):
+        obtain(source("http://no-such-server.invalid/labels"), raw)
+    assert waited == [0]
+
+
 def test_file_without_an_address_says_where_it_is_to_be_had(raw):
     with pytest.raises(
         UserError, match=rf"{raw}/some/labels: is missing and cannot be downloaded; get labels from https://example.org"
@@ -245,10 +253,10 @@ def test_archive_without_what_it_should_provide_is_named(raw):
 
 def test_two_jobs_that_want_one_file_download_it_once(server, raw):
     wanted = source(f"{server.address}/labels")
-    jobs = [multiprocessing.get_context("fork").Process(target=obtain, args=(wanted, raw)) for _ in range(4)]
+    jobs = [multiprocessing.get_context("spawn").Process(target=obtain, args=(wanted, raw)) for _ in range(3)]
     for job in jobs:
         job.start()
     for job in jobs:
         job.join()
-    assert [job.exitcode for job in jobs] == [0] * 4
+    assert [job.exitcode for job in jobs] == [0] * 3
     assert len(server.asked) == 1

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
+from socket import gaierror
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -98,6 +99,8 @@ def _download(source: Source, file: Path) -> None:
                     break
             except (OSError, HTTPException) as error:
                 failure = failure or error
+                if isinstance(getattr(error, "reason", None), gaierror):  # no network, or no such server
+                    break
             else:
                 os.replace(part, file)
                 return
