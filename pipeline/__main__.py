@@ -62,10 +62,9 @@ def prepare(args: argparse.Namespace) -> None:
 
     block = _block(args, "dataset", args.dataset)
     outputs = args.output or [layout.dataset(_root(args), args.dataset, split) for split in layout.SPLITS]
-    drawn = getattr(block, "miniature", None) is not None
     job.run(
         dataset=import_module(registry.module("dataset", block.kind)),
-        draw=registry.load("miniature", block.kind) if drawn else None,
+        draw=registry.load("miniature", block.kind) if block.drawn else None,
         raw_dir=args.raw_dir or _settings(args).run.raw_dir,
         settings=block,
         name=args.dataset,

@@ -36,15 +36,16 @@ def run(settings: "Settings") -> None:
         print(f"{name:10} {text}")
     print(f"\nraw data in {settings.run.raw_dir}/ that the studies read; all datasets: python -m pipeline data list")
     named = dict.fromkeys(name for study in settings.studies.values() for name in study.datasets)
+    width = max(map(len, named), default=0)
     for name in named:
         block = settings.datasets[name]
-        if getattr(block, "miniature", None):
-            print(f"  {name:14} drawn by toyworld")
+        if block.drawn:
+            print(f"  {name:{width}} drawn by toyworld")
             continue
         sources = import_module(registry.module("dataset", block.kind)).SOURCES
         needed = [source for source in sources if not source.only_with]
         for text in [_state(source, Path(settings.run.raw_dir)) for source in needed] or ["nothing to download"]:
-            print(f"  {name:14} {text}")
+            print(f"  {name:{width}} {text}")
 
 
 def _gpus() -> str:

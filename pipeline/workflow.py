@@ -113,8 +113,8 @@ def study_slice(settings: "Settings", name: str) -> dict:
 
 
 def prepare_code(dataset: "Dataset") -> Code:
-    drawn = (module("miniature", dataset.kind),) if getattr(dataset, "miniature", None) else ()
-    return Code(("pipeline.datasets.job", module("dataset", dataset.kind), *drawn))
+    drawing = (module("miniature", dataset.kind),) if dataset.drawn else ()
+    return Code(("pipeline.datasets.job", module("dataset", dataset.kind), *drawing))
 
 
 def train_code(method: "Method") -> Code:

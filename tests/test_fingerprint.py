@@ -239,6 +239,7 @@ def jobs() -> dict[str, str]:
         ("evaluations.accuracy", {"evaluate accuracy"}),
         ("explainers.input_gradient", {"explain input_gradient"}),
         ("datasets.formats.idx", {"prepare mnist", "prepare fashion_mnist", "prepare textured_digits"}),
+        ("datasets.toyworld.trees.cub", {"prepare cub_toy"}),
         ("training.session", {f"train {name}" for name in SETTINGS.methods}),
         ("settings.methods", set()),
         ("registry", set()),

@@ -29,6 +29,11 @@ class Dataset(Section):
     on_error: Literal["stop", "skip"] = "stop"
     """A sample that cannot be used (truncated image, wrong mask, no annotation): stop, or skip and count it."""
 
+    @property
+    def drawn(self) -> bool:
+        """Whether its raw files are drawn in miniature."""
+        return False
+
 
 class Miniature(Section):
     """A small tree in a dataset's official layout, drawn by toyworld: for a look, a demo or a test, no download."""
@@ -61,6 +66,10 @@ class Layout(Photos):
     """As of other photographs; stretch, as the papers do, lets no annotated part leave the frame."""
     miniature: Miniature | None = None
     """Read a small tree in the same layout, drawn by toyworld, in place of the official files."""
+
+    @property
+    def drawn(self) -> bool:
+        return self.miniature is not None
 
 
 class Digits(Dataset):
