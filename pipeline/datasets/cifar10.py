@@ -69,13 +69,8 @@ def prepare(raw_dir: Path, settings: "Cifar10") -> Prepared:
         part.check(file, contents[part.name], len(labels), remedy)
         batches.append((images, labels))
     *train, test = batches
-    return Prepared(
-        class_names=CLASSES,
-        mean=MEAN,
-        std=STD,
-        train=of_arrays("train", *(np.concatenate(arrays) for arrays in zip(*train, strict=True))),
-        test=of_arrays("test", *test),
-    )
+    images, labels = (np.concatenate(arrays) for arrays in zip(*train, strict=True))
+    return of_arrays({"train": (images, labels), "test": test}, CLASSES, mean=MEAN, std=STD)
 
 
 def read_batch(file: Path, content: bytes, remedy: str) -> tuple[np.ndarray, np.ndarray]:

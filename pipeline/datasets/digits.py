@@ -40,13 +40,12 @@ def prepare(raw_dir: Path, settings: "Digits") -> Prepared:
     shift, scale = 4 * settings.noise, 1 + 8 * settings.noise
     stored = ((values + shift) / scale * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SPLIT_SEED)).numpy()
-    train, test = order[: settings.train], order[settings.train :]
-    return Prepared(
-        class_names=tuple("0123456789"),
+    splits = {"train": order[: settings.train], "test": order[settings.train :]}
+    return of_arrays(
+        {split: (stored[rows], labels.numpy()[rows]) for split, rows in splits.items()},
+        tuple("0123456789"),
         mean=[shift / scale],
         std=[1 / scale],
-        train=of_arrays("train", stored[train], labels.numpy()[train]),
-        test=of_arrays("test", stored[test], labels.numpy()[test]),
     )
 
 

@@ -39,14 +39,7 @@ CLASSES = (
 
 def prepare(raw_dir: Path, settings: "FashionMnist") -> Prepared:
     """The official splits; raises `UserError` for files that are missing, damaged or altered."""
-    splits = read(raw_dir)
-    return Prepared(
-        class_names=CLASSES,
-        mean=(0.286,),
-        std=(0.353,),
-        train=of_arrays("train", *splits["train"]),
-        test=of_arrays("test", *splits["test"]),
-    )
+    return of_arrays(read(raw_dir), CLASSES, mean=(0.286,), std=(0.353,))
 
 
 def read(raw_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -47,7 +47,8 @@ def run(
             draw(folder, settings)
         prepared = dataset.prepare(folder, settings)
         pool = stack.enter_context(ThreadPoolExecutor(threads))
-        splits = {split: Split(name, split, prepared, settings) for split in outputs}
+        ids: set[str] = set()
+        splits = {split: Split(name, split, prepared, settings, ids) for split in outputs}
         writers = {}
         for split, path in outputs.items():
             part = stack.enter_context(replacing(path))
@@ -80,8 +81,9 @@ def run(
 class Split:
     """One split on its way from samples to rows: what was kept, what was skipped and why."""
 
-    def __init__(self, name: str, split: str, prepared: Prepared, settings: "Dataset") -> None:
+    def __init__(self, name: str, split: str, prepared: Prepared, settings: "Dataset", ids: set[str]) -> None:
         self.name, self.split, self.prepared = name, split, prepared
+        self._ids = ids  # of all splits: a sample in two of them would be trained on and tested
         self.limit: int | None = getattr(settings, f"limit_{split}")
         self.stop = settings.on_error == "stop"
         self.skipped: list[str] = []
@@ -89,16 +91,16 @@ class Split:
 
     def rows(self, reads: Iterable[Read], pool: ThreadPoolExecutor) -> Iterator[Row]:
         """Rows in order, read in `pool`, as many as the limit says."""
-        ids: set[str] = set()
-        for found in islice(self._good(self._attempts(reads, pool), ids), self.limit):
+        for found in islice(self._good(self._attempts(reads, pool)), self.limit):
             self.classes[found["label"]] += 1
             yield found
-        if self.limit is not None and len(ids) < self.limit:
+        kept = self.classes.total()
+        if self.limit is not None and kept < self.limit:
             raise UserError(
                 f"params.yaml: datasets.{self.name}.limit_{self.split}: {self.limit} images asked for, "
-                f"there are {len(ids)}; lower it"
+                f"there are {kept}; lower it"
             )
-        if not ids:
+        if not kept:
             raise UserError(f"params.yaml: datasets.{self.name}: no {self.split} image is left; {self._reasons()}")
 
     def notices(self) -> list[str]:
@@ -124,12 +126,12 @@ class Split:
         except BadSample as error:
             return error
 
-    def _good(self, attempts: Iterable[Row | BadSample], ids: set[str]) -> Iterator[Row]:
+    def _good(self, attempts: Iterable[Row | BadSample]) -> Iterator[Row]:
         for found in attempts:
-            if isinstance(found, dict) and found["sample_id"] in ids:
+            if isinstance(found, dict) and found["sample_id"] in self._ids:
                 found = BadSample(f"{found['source'] or self.name}: sample '{found['sample_id']}' comes twice")
             if isinstance(found, dict):
-                ids.add(found["sample_id"])
+                self._ids.add(found["sample_id"])
                 yield found
             elif self.stop:
                 raise BadSample(f"{found}; or leave such samples out with datasets.{self.name}.on_error: skip")

@@ -30,14 +30,7 @@ CLASSES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
 def prepare(raw_dir: Path, settings: "Kmnist") -> Prepared:
     """The official splits; raises `UserError` for files that are missing, damaged or altered."""
-    splits = read(raw_dir)
-    return Prepared(
-        class_names=CLASSES,
-        mean=(float(splits["train"][0].mean() / 255),),
-        std=(float(splits["train"][0].std() / 255),),
-        train=of_arrays("train", *splits["train"]),
-        test=of_arrays("test", *splits["test"]),
-    )
+    return of_arrays(read(raw_dir), CLASSES)
 
 
 def read(raw_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -36,14 +36,7 @@ OFFICIAL = {"train": 60_000, "test": 10_000}
 
 def prepare(raw_dir: Path, settings: "Mnist") -> Prepared:
     """The official splits; raises `UserError` for files that are missing, damaged or altered."""
-    splits = read(raw_dir)
-    return Prepared(
-        class_names=tuple("0123456789"),
-        mean=(0.1307,),
-        std=(0.3081,),
-        train=of_arrays("train", *splits["train"]),
-        test=of_arrays("test", *splits["test"]),
-    )
+    return of_arrays(read(raw_dir), tuple("0123456789"), mean=(0.1307,), std=(0.3081,))
 
 
 def read(raw_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -80,12 +80,33 @@ def given(samples: Iterable[Sample]) -> Iterable[Read]:
     return ((lambda sample=sample: sample) for sample in samples)
 
 
-def of_arrays(split: str, images: np.ndarray, labels: np.ndarray) -> Iterable[Read]:
-    """Ways to the samples of images in memory, N×H×W or N×H×W×C uint8, and N labels; ids are split and row."""
-    images = images[..., None] if images.ndim == 3 else images
-    return given(
-        Sample(sample_id=f"{split}-{row:05d}", image=image, label=int(label))
-        for row, (image, label) in enumerate(zip(images, labels, strict=True))
+def of_arrays(
+    splits: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    class_names: Sequence[str],
+    *,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Prepared:
+    """A dataset in memory: of "train" and "test" the images, N×H×W or N×H×W×C uint8, and N labels.
+
+    Ids are split and row. `mean` and `std` are those of the grey training images where none are given.
+    """
+    pixels = splits["train"][0]
+
+    def reads(split: str) -> Iterable[Read]:
+        images, labels = splits[split]
+        images = images[..., None] if images.ndim == 3 else images
+        return given(
+            Sample(sample_id=f"{split}-{row:05d}", image=image, label=int(label))
+            for row, (image, label) in enumerate(zip(images, labels, strict=True))
+        )
+
+    return Prepared(
+        class_names=class_names,
+        mean=[float(pixels.mean() / 255)] if mean is None else mean,
+        std=[float(pixels.std() / 255)] if std is None else std,
+        train=reads("train"),
+        test=reads("test"),
     )
 
 

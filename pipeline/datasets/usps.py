@@ -34,14 +34,7 @@ OFFICIAL = {"train": 7_291, "test": 2_007}
 
 def prepare(raw_dir: Path, settings: "Usps") -> Prepared:
     """The official splits; raises `UserError` for files that are missing or damaged."""
-    splits = read(raw_dir)
-    return Prepared(
-        class_names=tuple("0123456789"),
-        mean=(float(splits["train"][0].mean() / 255),),
-        std=(float(splits["train"][0].std() / 255),),
-        train=of_arrays("train", *splits["train"]),
-        test=of_arrays("test", *splits["test"]),
-    )
+    return of_arrays(read(raw_dir), tuple("0123456789"))
 
 
 def read(raw_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -65,8 +65,8 @@ def made(tmp_path: Path) -> list[Path]:
     return list((tmp_path / "made").iterdir()) if (tmp_path / "made").exists() else []
 
 
-def numbered(count: int, label: int = 0) -> list:
-    return list(given(replace(BARE, sample_id=f"{label}-{row}", label=label) for row in range(count)))
+def numbered(count: int, label: int = 0, first: int = 0) -> list:
+    return list(given(replace(BARE, sample_id=f"{label}-{first + row}", label=label) for row in range(count)))
 
 
 def test_every_column_comes_back(prepare):
@@ -112,7 +112,7 @@ def test_order_is_kept_over_row_groups_and_threads(prepare, monkeypatch):
 def test_notes_tell_both_splits(prepare, capsys):
     settings = Digits(kind="digits", limit_train=20, augment={"shift": 2})
     train, test = prepare(
-        numbered(30), numbered(7), settings, official={"train": 60, "test": 10}, notices=["one", "one"]
+        numbered(30), numbered(7, first=100), settings, official={"train": 60, "test": 10}, notices=["one", "one"]
     )
     assert (read_table(train, DATASET).num_rows, read_table(test, DATASET).num_rows) == (20, 7)
     expected = [
@@ -137,12 +137,12 @@ def test_bad_sample_stops_and_leaves_nothing(prepare, tmp_path):
     with pytest.raises(
         UserError, match=r"^photos/bad\.jpg: not a whole image; or leave such .* datasets\.pets\.on_error: skip$"
     ):
-        prepare(numbered(3), [*numbered(70), bad])
+        prepare(numbered(3), [*numbered(70, first=100), bad])
     assert made(tmp_path) == []
 
 
 def test_what_was_there_survives_a_failure(prepare, tmp_path):
-    train, _ = prepare(numbered(3), numbered(2))
+    train, _ = prepare(numbered(3), numbered(2, first=100))
     before = Path(train).read_bytes()
     with pytest.raises(UserError):
         prepare(numbered(5), [bad])
@@ -152,7 +152,7 @@ def test_what_was_there_survives_a_failure(prepare, tmp_path):
 
 def test_bad_samples_are_skipped_and_counted(prepare, capsys):
     settings = Digits(kind="digits", on_error="skip", limit_train=4)
-    train, test = prepare([bad, *numbered(3), bad, *numbered(5, 1)], [*numbered(1), bad], settings)
+    train, test = prepare([bad, *numbered(3), bad, *numbered(5, 1)], [*numbered(1, first=100), bad], settings)
     assert read_table(train, DATASET)["sample_id"].to_pylist() == ["0-0", "0-1", "0-2", "1-0"]
     notes = read_notes(test, DATASET)
     assert notes["skipped"] == {"train": 2, "test": 1}
@@ -183,6 +183,15 @@ def test_broken_promises_are_bad_samples(prepare, tmp_path, change, message):
     assert read_table(train, DATASET)["sample_id"].to_pylist() == ["0-0"]
 
 
+def test_a_sample_of_both_splits_is_refused_or_only_trained_on(prepare, tmp_path):
+    with pytest.raises(UserError, match=r"pets: sample '0-1' comes twice"):
+        prepare(numbered(2), numbered(2, first=1))
+    assert made(tmp_path) == []
+    train, test = prepare(numbered(2), numbered(2, first=1), Digits(kind="digits", on_error="skip"))
+    assert read_table(train, DATASET)["sample_id"].to_pylist() == ["0-0", "0-1"]
+    assert read_table(test, DATASET)["sample_id"].to_pylist() == ["0-2"]
+
+
 def test_nothing_left_is_an_error(prepare, tmp_path):
     settings = Digits(kind="digits", on_error="skip")
     with pytest.raises(UserError, match=r"datasets\.pets: no test image is left; the first: photos/bad"):
@@ -194,7 +203,7 @@ def test_nothing_left_is_an_error(prepare, tmp_path):
 
 def test_limit_beyond_the_images_is_an_error(prepare, tmp_path):
     with pytest.raises(UserError, match=r"datasets\.pets\.limit_test: 501 images asked for, there are 7; lower it"):
-        prepare(numbered(2), numbered(7), Digits(kind="digits", limit_test=501))
+        prepare(numbered(2), numbered(7, first=100), Digits(kind="digits", limit_test=501))
     assert made(tmp_path) == []
 
 

@@ -83,8 +83,10 @@ def _row(path: str, piece: pa.Table, place: int) -> dict:
     for column in ("image", "mask", "gaze"):
         if column in row:
             row[column] = decode(path, one[column])[0]
-    for segment in row.get("segments", ()):
-        segment["mask"] = cv2.imdecode(np.frombuffer(segment["mask"]["bytes"], np.uint8), cv2.IMREAD_UNCHANGED)
+    if "segments" in row:
+        masks = one["segments"].combine_chunks().flatten().field("mask")
+        for segment, mask in zip(row["segments"], decode(path, pa.chunked_array([masks])), strict=True):
+            segment["mask"] = mask
     return row
 
 
