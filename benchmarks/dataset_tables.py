@@ -8,7 +8,8 @@ included.
 
 - prepare: photographs to a table, for a number of them and ten times as many. Memory must not grow along.
 - digits: Textured MNIST at 224 pixels made and written, for a number of them and ten times as many.
-- open: a table of 60,000 images of 28×28 as tensors; torchvision reads the official files instead, uncompressed.
+- open: a table of 60,000 images of 28×28 as tensors; torchvision reads the official files instead, unpacked before, and
+  Hugging Face datasets its own cache from the second time on.
 - stream: once through a table of 224×224 images, decoded, never all in memory; torchvision reads the same photographs.
 """
 
@@ -46,8 +47,10 @@ def main() -> None:
 def measure_all(folder: Path, raw_dir: Path, photos: int, stream: int) -> list[dict]:
     """Every comparison as rows: what, who, images, seconds, images a second, peak memory, ratio to the first row."""
     few, many = draw_photos(folder / "few", photos), draw_photos(folder / "many", 10 * photos)
-    table = prepare_mnist(raw_dir, folder)
-    long = lengthen(prepare_folder(many, folder), folder / "long.parquet", stream)
+    prepare_mnist(raw_dir, folder)
+    prepare_folder(many, folder)
+    table = folder / "mnist-train.parquet"
+    long = lengthen(folder / "image_folder-train.parquet", folder / "long.parquet", stream)
     cache = str(folder / "cache")
     return [
         *compare("prepare", {
@@ -109,7 +112,7 @@ def alone(function: Callable, *arguments) -> tuple[float, float]:
 
 
 def _run(sender, function: Callable, arguments: tuple) -> None:
-    seconds = function(*arguments, timed=True)
+    seconds = function(*arguments)
     (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     sender.send((seconds, int(peak) / 1024))
 
@@ -128,42 +131,42 @@ def draw_photos(folder: Path, count: int) -> Path:
     return folder
 
 
-def prepare_folder(photos: Path, folder: Path, *, timed: bool = False) -> Path | float:
-    """Table of the training photographs; with `timed` the seconds that it took."""
+def prepare_folder(photos: Path, folder: Path) -> float:
+    """Tables of the photographs in `folder`; gives the seconds, as do all below."""
     from pipeline.datasets import image_folder
     from pipeline.settings.datasets import ImageFolder
 
     settings = ImageFolder(kind="image_folder", path=str(photos), size=SIDE, test_share=0.01)
-    return _prepare(image_folder, Path("."), settings, folder, timed)
+    return _prepare(image_folder, Path("."), settings, folder)
 
 
-def prepare_digits(raw_dir: Path, folder: Path, count: int, *, timed: bool = False) -> Path | float:
-    """Table of so many Textured MNIST images; with `timed` the seconds that it took."""
+def prepare_digits(raw_dir: Path, folder: Path, count: int) -> float:
+    """Table of so many Textured MNIST images."""
     from pipeline.datasets import textured_digits
     from pipeline.settings.datasets import TexturedDigits
 
     settings = TexturedDigits(
         kind="textured_digits", digits="mnist", size=SIDE, digit_size=SIDE, limit_train=count, limit_test=1
     )
-    return _prepare(textured_digits, raw_dir, settings, folder, timed)
+    return _prepare(textured_digits, raw_dir, settings, folder)
 
 
-def prepare_mnist(raw_dir: Path, folder: Path) -> Path:
+def prepare_mnist(raw_dir: Path, folder: Path) -> float:
     """Table of the 60,000 training images of MNIST."""
     from pipeline.datasets import mnist
     from pipeline.settings.datasets import Mnist
 
-    return _prepare(mnist, raw_dir, Mnist(kind="mnist"), folder, timed=False)
+    return _prepare(mnist, raw_dir, Mnist(kind="mnist"), folder)
 
 
-def _prepare(dataset, raw_dir: Path, settings, folder: Path, timed: bool) -> Path | float:
+def _prepare(dataset, raw_dir: Path, settings, folder: Path) -> float:
     from pipeline.datasets import job
 
     outputs = {split: str(folder / f"{settings.kind}-{split}.parquet") for split in ("train", "test")}
     start = time.perf_counter()
     job.run(dataset=dataset, draw=None, raw_dir=str(raw_dir), settings=settings, name="benchmark", outputs=outputs,
             threads=1, code="")  # fmt: skip
-    return time.perf_counter() - start if timed else Path(outputs["train"])
+    return time.perf_counter() - start
 
 
 def lengthen(table: Path, path: Path, rows: int) -> Path:
@@ -177,7 +180,7 @@ def lengthen(table: Path, path: Path, rows: int) -> Path:
     return path
 
 
-def open_clearbox(table: Path, *, timed: bool) -> float:
+def open_clearbox(table: Path) -> float:
     import torch
 
     from pipeline.training.data import Images
@@ -188,7 +191,7 @@ def open_clearbox(table: Path, *, timed: bool) -> float:
     return time.perf_counter() - start
 
 
-def open_huggingface(table: Path, cache: str, *, timed: bool) -> float:
+def open_huggingface(table: Path, cache: str) -> float:
     import numpy as np
     import torch
     from datasets import load_dataset
@@ -200,7 +203,7 @@ def open_huggingface(table: Path, cache: str, *, timed: bool) -> float:
     return time.perf_counter() - start
 
 
-def open_torchvision(raw_dir: Path, folder: Path, *, timed: bool) -> float:
+def open_torchvision(raw_dir: Path, folder: Path) -> float:
     import gzip
 
     from torchvision.datasets import MNIST
@@ -214,7 +217,7 @@ def open_torchvision(raw_dir: Path, folder: Path, *, timed: bool) -> float:
     return time.perf_counter() - start
 
 
-def stream_clearbox(table: Path, *, timed: bool) -> float:
+def stream_clearbox(table: Path) -> float:
     from pipeline.artifacts import DATASET, stream_table
     from pipeline.images import decode
 
@@ -224,7 +227,7 @@ def stream_clearbox(table: Path, *, timed: bool) -> float:
     return time.perf_counter() - start
 
 
-def stream_huggingface(table: Path, *, timed: bool) -> float:
+def stream_huggingface(table: Path) -> float:
     import numpy as np
     from datasets import load_dataset
 
@@ -234,7 +237,7 @@ def stream_huggingface(table: Path, *, timed: bool) -> float:
     return time.perf_counter() - start
 
 
-def read_torchvision_folder(photos: Path, *, timed: bool) -> float:
+def read_torchvision_folder(photos: Path) -> float:
     from torchvision.datasets import ImageFolder
     from torchvision.transforms import v2
 

@@ -184,10 +184,8 @@ def _sample(raw_dir: Path, root: Path, masks: Path | None, file: Path, label: in
     if any("\udc80" <= letter <= "\udcff" for letter in str(name)):
         raise BadSample(f"{os.fsencode(file)}: its name is not UTF-8; rename it")
     photo = read_photo(file, upright=True)
-    with Image.open(file) as stored:
-        orientation = stored.getexif().get(ExifTags.Base.Orientation, 1)
     frame = Frame.of(photo.shape, settings.fit, settings.size)
-    mask = _mask(masks / name.with_suffix(".png"), photo.shape, orientation) if masks else None
+    mask = _mask(masks / name.with_suffix(".png"), file, photo.shape) if masks else None
     return Sample(
         sample_id=name.as_posix(),
         image=frame.image(photo),
@@ -197,8 +195,10 @@ def _sample(raw_dir: Path, root: Path, masks: Path | None, file: Path, label: in
     )
 
 
-def _mask(file: Path, shape: tuple[int, ...], orientation: int) -> np.ndarray:
-    """H×W bool that fits a photograph of `shape`, which was turned upright from this orientation."""
+def _mask(file: Path, photo: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """H×W bool that fits a photograph of `shape` after it was turned upright."""
+    with Image.open(photo) as stored:
+        orientation = stored.getexif().get(ExifTags.Base.Orientation, 1)
     height, width = shape[:2]
     # From 5 on, the photograph is stored lying on its side.
     values = read_labels(file, (width, height) if 5 <= orientation <= 8 else (height, width))

@@ -1,3 +1,5 @@
+"""CUB's text files: whatever was written is read, in any order, with gaps and ragged lines."""
+
 import random
 
 import numpy as np

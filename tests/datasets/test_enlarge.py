@@ -1,3 +1,5 @@
+"""Enlargement of many grids at once, beside PyTorch's interpolation of each."""
+
 import numpy as np
 import torch
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Heat maps beside the literal sum over fixations, and the text that fixations come in."""
+
 import math
 from collections import defaultdict
 

@@ -1,3 +1,5 @@
+"""ISIC 2017: its miniature, the real subset, and lists and masks that are wrong."""
+
 import shutil
 from collections import Counter
 from itertools import islice

@@ -1,3 +1,5 @@
+"""Oxford-IIIT Pet: its miniature, the real subset, and lists, trimaps and boxes that are wrong."""
+
 from itertools import islice
 from pathlib import Path
 
