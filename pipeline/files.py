@@ -23,7 +23,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def sha256(path: str | Path) -> str:
-    """Digest of a file's content in hexadecimal digits."""
+def file_digest(path: str | Path, algorithm: str = "sha256") -> str:
+    """Digest of a file's content in hexadecimal digits, by an algorithm that hashlib knows."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()

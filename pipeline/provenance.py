@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.files import replacing, sha256
+from pipeline.files import file_digest, replacing
 from pipeline.fingerprint import Code
 
 SNAKEMAKE = Path(".snakemake")
@@ -47,7 +47,7 @@ def pack(root: str) -> dict:
     for path in sorted(Path(root).rglob("*")):
         notes = notes_file(str(path))
         if path.is_file() and notes.is_file():
-            outputs[str(path)] = {"sha256": sha256(path), "notes": json.loads(notes.read_text())}
+            outputs[str(path)] = {"sha256": file_digest(path), "notes": json.loads(notes.read_text())}
     commands = " ".join(record["notes"]["shellcmd"] for record in outputs.values())
     kept = [path for path in sorted((SNAKEMAKE / "code").glob("*.json")) if path.stem in commands]
     code = {path.stem: json.loads(path.read_text()) for path in kept}
@@ -59,7 +59,7 @@ def unpack(packed: dict) -> None:
     for output, record in packed["outputs"].items():
         if not Path(output).is_file():
             raise UserError(f"{output}: is missing; bring the recorded artifacts with `dvc pull`")
-        if sha256(output) != record["sha256"]:
+        if file_digest(output) != record["sha256"]:
             raise UserError(f"{output}: is not what the commit records; bring that back with `dvc checkout --force`")
     for output, record in packed["outputs"].items():
         with replacing(notes_file(output)) as part:

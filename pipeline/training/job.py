@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pipeline.artifacts import HISTORY, write_table
 from pipeline.checkpoints import load_checkpoint, network_weights, save_checkpoint
 from pipeline.errors import UserError
-from pipeline.files import sha256
+from pipeline.files import file_digest
 from pipeline.machine import machine, versions
 from pipeline.training.compute import choose
 from pipeline.training.data import Images
@@ -56,7 +56,7 @@ def run(
         network = build(settings.network, classes=images.classes, **shape)
     if base:
         start_from(network, base)
-    inputs = [sha256(path) for path in (data, base) if path]
+    inputs = [file_digest(path) for path in (data, base) if path]
     key = digest(code, settings.slice(), inputs, seed, compute.device.type, compute.precision, threads)
     with Resume(state, key, save_seconds) as resume:
         session = Session(network, images, compute, seed, method, resume)

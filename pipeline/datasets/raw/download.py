@@ -5,7 +5,6 @@ end; if the result is not the official file, it is removed.
 """
 
 import fcntl
-import hashlib
 import os
 import sys
 import time
@@ -22,6 +21,7 @@ from tqdm import tqdm
 from pipeline.datasets.raw.archives import unpack
 from pipeline.datasets.raw.sources import Source
 from pipeline.errors import UserError
+from pipeline.files import file_digest
 
 #: Seconds without an answer after which an attempt counts as failed.
 TIMEOUT = 20
@@ -48,8 +48,9 @@ def obtain(source: Source, raw_dir: Path) -> Path:
                 return place
             if not file.is_file():
                 _download(source, file)
-            if source.provides:
+            elif source.provides:
                 _check_whole(source, file)
+            if source.provides:
                 unpack(file, raw_dir / source.unpack_to)
     except (OSError, HTTPException) as error:
         reason = str(error).strip("<>")
@@ -160,7 +161,4 @@ def _check_whole(source: Source, file: Path) -> None:
 def _digest(source: Source, file: Path) -> str:
     """Checksum of `file` by the publisher's algorithm; empty where the publisher gives none."""
     algorithm = source.checksum.partition(":")[0]
-    if not algorithm:
-        return ""
-    with file.open("rb") as content:
-        return f"{algorithm}:{hashlib.file_digest(content, algorithm).hexdigest()}"
+    return f"{algorithm}:{file_digest(file, algorithm)}" if algorithm else ""
