@@ -114,6 +114,24 @@ def read_table(path: str | Path, schema: pa.Schema, columns: Sequence[str] | Non
     return table.replace_schema_metadata({**(table.schema.metadata or {}), **_own(notes)})
 
 
+def read_schema(path: str | Path, schema: pa.Schema) -> pa.Schema:
+    """The columns that a table on disk really has; raises `UserError` as `read_table`."""
+    with _opened(path, schema) as file:
+        return file.schema_arrow
+
+
+def read_annotation(path: str | Path, column: str, limit: int | None = None) -> list:
+    """Cells of an annotation column for the first `limit` images (None: all) of a dataset table; None where empty.
+
+    Raises `UserError` naming the table when it does not have the column.
+    """
+    table = read_table(path, DATASET, columns=[*DATASET.names[:1], column])
+    cells = table[column].slice(0, limit).to_pylist() if column in table.schema.names else []
+    if not any(cell is not None for cell in cells):
+        raise UserError(f"{path}: no image has '{column}'; name those that have it under the evaluation's `datasets`")
+    return cells
+
+
 def stream_table(
     path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None
 ) -> Iterator[tuple[pa.Table, int]]:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from pipeline.artifacts import DATASET, stream_table
+from pipeline.artifacts import DATASET, read_annotation, stream_table
 from pipeline.errors import UserError
 
 cv2.setNumThreads(0)
@@ -53,6 +53,25 @@ def read_images(path: str, limit: int | None = None, column: str = "image") -> n
             images[row] = _fitting(path, row, image, images)
             row += 1
     return _some(path, images)
+
+
+def read_masks(path: str, limit: int | None = None) -> np.ndarray:
+    """Object masks of the first `limit` images (None: all) of a dataset table, N×H×W bool; empty where one is missing.
+
+    Raises `UserError` naming the table when it has no masks, or one that is no image.
+    """
+    cells = read_annotation(path, "mask", limit)
+    masks: np.ndarray | None = None
+    for row, cell in enumerate(cells):
+        if cell is None:
+            continue
+        mask = cv2.imdecode(np.frombuffer(cell["bytes"], np.uint8), cv2.IMREAD_GRAYSCALE)
+        if mask is None:
+            raise UserError(f"{path}: mask in row {row} is no image; delete the file and run snakemake again")
+        if masks is None:
+            masks = np.zeros((len(cells), *mask.shape), bool)
+        masks[row] = _fitting(path, row, mask, masks) > 0
+    return _some(path, masks)
 
 
 def _decoded(path: str, column: pa.ChunkedArray, first: int = 0) -> Iterator[np.ndarray]:

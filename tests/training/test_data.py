@@ -1,13 +1,16 @@
 """Images on the device: from tables, and changed at random by one gather that must equal a loop over single images."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tables import write_images
+from tables import write_images, write_samples
 from torch import Tensor
 
+from pipeline.datasets.samples import Prepared, Sample
 from pipeline.errors import UserError
 from pipeline.training.data import Images, augment
 
@@ -136,3 +139,42 @@ def test_limit_keeps_the_first(written, limit, left):
 def test_missing_table_is_named(tmp_path):
     with pytest.raises(UserError, match=r"none\.parquet: no such file"):
         Images.read(str(tmp_path / "none.parquet"), CPU)
+
+
+def annotated(path: Path, masks: list[np.ndarray | None], attributes: list[np.ndarray | None]) -> str:
+    """A table of grey 4×4 images with those annotations, None where one is missing."""
+    prepared = Prepared(
+        class_names=["a"], mean=[0.5], std=[0.1], train=(), test=(), columns=("mask", "attributes"),
+        names={"attributes": ["red", "round"]},
+    )  # fmt: skip
+    samples = (
+        Sample(sample_id=str(row), image=np.zeros((4, 4, 1), np.uint8), label=0, mask=mask, attributes=found)
+        for row, (mask, found) in enumerate(zip(masks, attributes, strict=True))
+    )
+    write_samples(path, samples, prepared)
+    return str(path)
+
+
+def test_masks_and_attributes_come_with_the_images(tmp_path):
+    mask = np.random.default_rng(0).random((4, 4)) > 0.5
+    marks = [np.array([1, 0], np.uint8), np.array([0, 1], np.uint8), np.array([1, 1], np.uint8)]
+    path = annotated(tmp_path / "t.parquet", [None, mask, ~mask], marks)
+    images = Images.read(path, CPU, limit=2)
+    assert torch.equal(images.masks(), torch.from_numpy(np.stack([np.zeros_like(mask), mask])))
+    assert images.attributes().tolist() == [[1, 0], [0, 1]]
+
+
+def test_images_without_annotations_say_so(tmp_path, written):
+    for images in (
+        Images.read(written[0], CPU), Images.read(annotated(tmp_path / "t.parquet", [None], [None]), CPU)
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=r"t\.parquet: no image has 'mask'; name those that have it under"):
+            images.masks()
+        with pytest.raises(UserError, match=r"t\.parquet: no image has 'attributes'"):
+            images.attributes()
+
+
+def test_an_image_without_attributes_among_others_is_named(tmp_path):
+    path = annotated(tmp_path / "t.parquet", [None, None], [np.array([1, 0], np.uint8), None])
+    with pytest.raises(UserError, match=r"t\.parquet: image '1' has no attributes"):
+        Images.read(path, CPU).attributes()
