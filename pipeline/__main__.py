@@ -31,6 +31,8 @@ EXAMPLES = """examples:
   python -m pipeline figure csg training_curves             one of its figures
   python -m pipeline report index                           the page
   python -m pipeline train digits csg 0 --configfile scales/smoke.yaml
+  python -m pipeline metrics                                every metric: symbol, range, direction, source
+  python -m pipeline explainers                             every explainer: sign, range, resolution, cost, source
   python -m pipeline why                                    what snakemake would run now, and because of what
   python -m pipeline commit                                 record artifacts for git and DVC; restore brings them back
   python -m pipeline cost                                   what the recorded jobs cost
@@ -197,6 +199,18 @@ def report(args: argparse.Namespace) -> None:
     job.run(studies=[Study(one) for one in slices], output=layout.page(slices[0]["root"], args.page))
 
 
+def metrics(args: argparse.Namespace) -> None:
+    from pipeline.metrics import catalogue
+
+    print(*catalogue.table(), sep="\n")
+
+
+def explainers(args: argparse.Namespace) -> None:
+    from pipeline.explainers import catalogue
+
+    print(*catalogue.table(), sep="\n")
+
+
 def doctor(args: argparse.Namespace) -> None:
     from pipeline.doctor import run
 
@@ -334,6 +348,8 @@ def _parser() -> argparse.ArgumentParser:
     add(cost, "what the recorded jobs of a scale cost")
     add(commit, "record the artifacts of params.yaml with DVC, and how they were made in provenance.json")
     add(restore, "after `dvc pull`: tell Snakemake how the artifacts were made, so that nothing runs again")
+    add(metrics, "print every metric with its symbol, range, better direction and source")
+    add(explainers, "print every explainer with the sign, range, resolution and cost of its maps")
     add(doctor, "what this machine has, what is missing and what to do")
     add(schema, "print the JSON schema of params.yaml")
     return parser

@@ -1,7 +1,7 @@
 """Which module stands behind the `from:` of a settings block. Literal tables; imports nothing heavy.
 
-A new dataset, network, method, explainer, evaluation or figure is one file and one line here; a dataset that can be
-drawn in miniature has a second line. The module is imported only by the stage that needs it, so that reading the
+A new dataset, network, method, explainer, attack, evaluation or figure is one file and one line here; a dataset that
+can be drawn in miniature has a second line. The module is imported only by the stage that needs it, so that reading the
 settings and planning the workflow stay fast.
 """
 
@@ -54,12 +54,40 @@ TABLES: dict[str, dict[str, str]] = {
         "std": "pipeline.methods.std:fit",
     },
     "explainer": {
+        "activation_map": "pipeline.explainers.activation_map:explain",
+        "cam": "pipeline.explainers.cam:explain",
+        "excitation_backprop": "pipeline.explainers.excitation_backprop:explain",
+        "filter_gradient": "pipeline.explainers.filter_gradient:explain",
+        "grad_cam": "pipeline.explainers.grad_cam:explain",
         "input_gradient": "pipeline.explainers.input_gradient:explain",
+        "input_x_gradient": "pipeline.explainers.input_x_gradient:explain",
+        "integrated_gradients": "pipeline.explainers.integrated_gradients:explain",
+        "smooth_grad": "pipeline.explainers.smooth_grad:explain",
+        "sparse_moreau_grad": "pipeline.explainers.sparse_moreau_grad:explain",
+        "sparsified_gradient": "pipeline.explainers.sparsified_gradient:explain",
+        "sparsified_smooth_grad": "pipeline.explainers.sparsified_smooth_grad:explain",
+    },
+    "attack": {
+        "carlini_wagner": "pipeline.attacks.carlini_wagner:attack",
+        "fgsm": "pipeline.attacks.fgsm:attack",
+        "local_search": "pipeline.attacks.local_search:attack",
+        "mi_fgsm": "pipeline.attacks.mi_fgsm:attack",
+        "one_pixel": "pipeline.attacks.one_pixel:attack",
+        "pgd": "pipeline.attacks.pgd:attack",
     },
     "evaluation": {
         "accuracy": "pipeline.evaluations.accuracy:evaluate",
+        "adversarial": "pipeline.evaluations.adversarial:evaluate",
+        "attribute_fidelity": "pipeline.evaluations.attribute_fidelity:evaluate",
+        "fidelity": "pipeline.evaluations.fidelity:evaluate",
+        "filter_correlation": "pipeline.evaluations.filter_correlation:evaluate",
         "gate_density": "pipeline.evaluations.gate_density:evaluate",
+        "gate_similarity": "pipeline.evaluations.gate_similarity:evaluate",
+        "linear_probe": "pipeline.evaluations.linear_probe:evaluate",
+        "localisation": "pipeline.evaluations.localisation:evaluate",
+        "map_robustness": "pipeline.evaluations.map_robustness:evaluate",
         "mutual_information": "pipeline.evaluations.mutual_information:evaluate",
+        "randomisation": "pipeline.evaluations.randomisation:evaluate",
         "sparsity": "pipeline.evaluations.sparsity:evaluate",
     },
     "figure": {

@@ -64,7 +64,7 @@ class Study:
             layout.evaluation(self.root, name, dataset, method, seed)
             for name, settings in self.slice["evaluations"].items()
             for dataset, method, seed in self.runs()
-            if method in (settings["methods"] or (method,))
+            if dataset in (settings["datasets"] or (dataset,)) and method in (settings["methods"] or (method,))
         ]
 
     def figures(self) -> list[str]:

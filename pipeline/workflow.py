@@ -105,7 +105,7 @@ def study_slice(settings: "Settings", name: str) -> dict:
         for noun in ("datasets", "methods", "explainers", "evaluations")
     }
     for instance, block in named["evaluations"].items():
-        block["methods"] = settings.evaluations[instance].methods
+        block |= {noun: getattr(settings.evaluations[instance], noun) for noun in ("datasets", "methods")}
     return {"study": name, "root": settings.run.root, **study.slice(), **named}
 
 
@@ -126,7 +126,9 @@ def explain_code(explainer: "Explainer", network: "AnyNetwork") -> Code:
 
 
 def evaluate_code(evaluation: "Evaluation", network: "AnyNetwork") -> Code:
-    return Code(("pipeline.evaluations.job", module("evaluation", evaluation.kind), module("network", network.kind)))
+    parts = [module(noun, part.kind) for noun in ("explainer", "attack") if (part := getattr(evaluation, noun, None))]
+    own = module("evaluation", evaluation.kind)
+    return Code(("pipeline.evaluations.job", own, module("network", network.kind), *parts))
 
 
 def figure_code(figure: str) -> Code:

@@ -214,6 +214,15 @@ def test_files_count_by_their_bytes(copy, tmp_path):
 
 # The real jobs.
 
+#: Explainers that stand on the input gradient.
+PIXELS = {
+    f"explain {name}"
+    for name in (
+        "input_gradient", "input_x_gradient", "integrated_gradients", "smooth_grad", "sparsified_gradient",
+        "sparsified_smooth_grad", "sparse_moreau_grad",
+    )
+}  # fmt: skip
+
 
 def jobs() -> dict[str, str]:
     """Digest of every job that the settings name."""
@@ -237,7 +246,13 @@ def jobs() -> dict[str, str]:
         ("methods.std", {"train std"}),
         ("metrics.sparsity", {"evaluate sparsity"}),
         ("evaluations.accuracy", {"evaluate accuracy"}),
-        ("explainers.input_gradient", {"explain input_gradient"}),
+        ("explainers.cam", {"explain cam"}),
+        ("explainers.filter_gradient", {"explain filter_gradient", "evaluate localisation"}),
+        # Evaluations that run an explainer or an attack themselves depend on the one that their settings name.
+        ("explainers.layers", {"explain grad_cam"}),
+        ("explainers.input_gradient", PIXELS | {"evaluate map_robustness", "evaluate randomisation"}),
+        ("attacks.pgd", {"evaluate adversarial"}),
+        ("attacks.fgsm", set()),
         ("datasets.formats.idx", {"prepare mnist", "prepare fashion_mnist", "prepare textured_digits"}),
         ("datasets.toyworld.trees.cub", {"prepare cub_toy"}),
         ("training.session", {f"train {name}" for name in SETTINGS.methods}),

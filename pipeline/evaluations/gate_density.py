@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from pipeline.evaluations.subject import Row, Subject
+from pipeline.metrics.gates import l1_density, l1_interval
 
 if TYPE_CHECKING:
     from pipeline.settings.evaluations import GateDensity
@@ -11,8 +12,9 @@ if TYPE_CHECKING:
 def evaluate(subject: Subject, settings: "GateDensity") -> list[Row]:
     """Metrics `l1_density` = ‖G‖₁/(C·K) and its bounds `l1_density_lower` = 1/C and `l1_density_upper` = g/(C·K)."""
     gates = subject.gates
+    lower, upper = l1_interval(len(gates), subject.header["settings"]["density_bound"])
     return [
-        Row("l1_density", gates.abs().double().mean().item(), gates.numel()),
-        Row("l1_density_lower", 1 / gates.shape[0], gates.numel()),
-        Row("l1_density_upper", subject.header["settings"]["density_bound"], gates.numel()),
+        Row("l1_density", l1_density(gates), gates.numel()),
+        Row("l1_density_lower", lower, gates.numel()),
+        Row("l1_density_upper", upper, gates.numel()),
     ]

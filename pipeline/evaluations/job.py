@@ -31,7 +31,7 @@ def run(
     compute = choose(device, "fp32", threads)
     tensors, header = load_checkpoint(model)
     splits = {split: Images.read(path, compute.device) for split, path in data.items()}
-    found = {name: read_maps(path).values for name, path in maps.items()}
+    found = {name: read_maps(path) for name, path in maps.items()}
     rows = evaluate(Subject(model, tensors, header, compute.device, splits, found), settings)
     common = {key: header[key] for key in ("dataset", "method", "seed")}
     write_table(output, pa.Table.from_pylist([common | vars(row) for row in rows], schema=METRICS), METRICS)

@@ -23,9 +23,11 @@ def evaluate(subject: Subject, settings: "MutualInformation") -> list[Row]:
     labels = subject.splits["test"].labels.cpu()[: settings.samples]
     features = subject.features("test")[: settings.samples].numpy()
     classes = subject.splits["test"].classes
-    matrix = mutual_information_matrix(features, labels.numpy(), classes, settings.neighbours)
     shuffled = labels[torch.randperm(len(labels), generator=stream(subject.seed, "evaluate", "mutual_information"))]
-    floor = mutual_information_matrix(features, shuffled.numpy(), classes, settings.neighbours)
+    matrix, floor = (
+        mutual_information_matrix(features, part.numpy(), classes, settings.neighbours, torch.get_num_threads())
+        for part in (labels, shuffled)
+    )
     count = len(labels)
     return [
         Row("mutual_information_score", mutual_information_score(matrix), count),

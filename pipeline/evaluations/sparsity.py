@@ -10,10 +10,5 @@ if TYPE_CHECKING:
 
 
 def evaluate(subject: Subject, settings: "Sparsity") -> list[Row]:
-    """Metric `gini` by explainer: mean over the maps that are not zero everywhere; `n` counts those."""
-    rows = []
-    for explainer, maps in subject.maps.items():
-        values = gini(maps)
-        values = values[~values.isnan()]
-        rows.append(Row("gini", values.mean().item(), len(values), explainer=explainer))
-    return rows
+    """Metric `gini` by explainer: mean over the maps that have one, which `n` counts; maps of zeros have none."""
+    return [Row.mean("gini", gini(maps.values), explainer=explainer) for explainer, maps in subject.maps.items()]

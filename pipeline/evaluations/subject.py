@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
+from pipeline.explainers.maps import Maps
 from pipeline.models.trained import batches, network_of
 from pipeline.training.data import Images
 
@@ -21,6 +23,12 @@ class Row:
     subset: str | None = None
     explainer: str | None = None
 
+    @classmethod
+    def mean(cls, metric: str, values: Tensor, subset: str | None = None, explainer: str | None = None) -> Self:
+        """Mean of the values that are defined, which `n` counts; NaN if none is."""
+        values = values.double()
+        return cls(metric, values.nanmean().item(), int((~values.isnan()).sum()), subset, explainer)
+
 
 @dataclass
 class Subject:
@@ -31,7 +39,7 @@ class Subject:
     header: dict
     device: torch.device
     splits: dict[str, Images]
-    maps: dict[str, Tensor]
+    maps: dict[str, Maps]
 
     @cached_property
     def network(self) -> nn.Module:
@@ -52,12 +60,12 @@ class Subject:
             )
         return self.tensors["gates"]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def logits(self, split: str) -> Tensor:
         """Logits N×C of a split, on the CPU."""
         return self._apply(self.network, split)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def features(self, split: str) -> Tensor:
         """Pooled activations N×K of the last stage on a split, on the CPU."""
         return self._apply(self.network.features, split)

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from pipeline.artifacts import EXPLANATIONS, read_table, write_table
 from pipeline.errors import UserError
@@ -13,11 +14,21 @@ from pipeline.errors import UserError
 
 @dataclass
 class Maps:
-    """`values` N×H×W float32, signed; `targets` N, the logits they explain; `ids` the images' sample_id."""
+    """`values` N×h×w float32; `targets` N, the logits they explain; `ids` the images' sample_id.
+
+    Maps have the resolution at which their explainer works, which may be coarser than the image's.
+    """
 
     ids: list[str]
     targets: list[int]
     values: Tensor
+
+
+def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps N×h×w at `size` H×W, bilinearly, corners not aligned; as they are if they have that size."""
+    if maps.shape[1:] == size:
+        return maps
+    return interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
 
 
 def write_maps(path: str, maps: Maps) -> None:

@@ -60,7 +60,7 @@ class Claim(Section):
 
 
 def run(*, study: Study, table: str, summary: str, curves: str) -> None:
-    """Judge every claim of the study on each of its datasets.
+    """Judge every claim of the study on each of its datasets on which the claim's quantity is measured.
 
     Writes the verdicts, and what `dvc metrics` and `dvc plots` compare between commits: `summary` and `curves`.
     """
@@ -70,7 +70,7 @@ def run(*, study: Study, table: str, summary: str, curves: str) -> None:
         judge(claim, results.metrics, dataset)
         | {"study": study.name, "dataset": dataset, "published": published_text(claim, numbers)}
         for claim in read_claims(Path(f"studies/{study.name}/claims.yaml"))
-        for dataset in study.datasets
+        for dataset in datasets_of(claim, results.metrics) or study.datasets
     ]
     write_table(table, pa.Table.from_pylist(rows, schema=CLAIMS), CLAIMS)
     keys = ["dataset", "method", "metric", "explainer"]
@@ -109,6 +109,11 @@ def read_published(path: Path) -> pd.DataFrame:
         raise UserError(f"{path}: no such file; every study has its published numbers there") from None
     except (ValueError, KeyError) as error:
         raise UserError(f"{path}: not a table with the columns {', '.join(columns)} ({error})") from None
+
+
+def datasets_of(claim: Claim, metrics: pd.DataFrame) -> list[str]:
+    """Datasets on which some method has the metric of the claim's left side, in the order of `metrics`."""
+    return list(metrics[metrics["metric"] == claim.left.metric]["dataset"].unique())
 
 
 def judge(claim: Claim, metrics: pd.DataFrame, dataset: str) -> dict:

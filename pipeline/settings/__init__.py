@@ -56,6 +56,7 @@ class Settings(Section):
             self._check_base(name, method.base)
         for name, evaluation in self.evaluations.items():
             place = f"evaluations.{name}"
+            _check(f"{place}.datasets", "dataset", evaluation.datasets or (), self.datasets)
             _check(f"{place}.methods", "method", evaluation.methods or (), self.methods)
             _check(f"{place}.explainers", "explainer", evaluation.explainers, self.explainers)
             if evaluation.needs_explainers and not evaluation.explainers:

@@ -2,9 +2,11 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
+from pipeline.settings.attacks import AnyAttack
 from pipeline.settings.base import Name, Section
+from pipeline.settings.explainers import AnyExplainer, Share
 
 
 class Evaluation(Section):
@@ -12,20 +14,120 @@ class Evaluation(Section):
     """Parts of the dataset that the evaluation reads."""
     needs_explainers: ClassVar[bool] = False
 
+    datasets: tuple[Name, ...] | None = None
+    """Only these datasets of a study, such as those with masks; null means all."""
     methods: tuple[Name, ...] | None = None
     """Only these method instances of a study; null means all."""
     explainers: tuple[Name, ...] = ()
     """Explainer instances whose maps are measured; empty for evaluations of the network itself."""
 
     def slice(self) -> dict:
-        """Without `methods`, which decides what jobs there are, not what one of them does."""
-        return self.model_dump(mode="json", by_alias=True, exclude={"methods"})
+        """Without `datasets` and `methods`, which decide what jobs there are, not what one of them does."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"datasets", "methods"})
 
 
 class Accuracy(Evaluation):
     """Top-1 accuracy on the test images."""
 
     kind: Literal["accuracy"] = Field(alias="from")
+
+
+class Adversarial(Evaluation):
+    """How often an attack on images succeeds, and how far it goes (csg.md E10, E11)."""
+
+    kind: Literal["adversarial"] = Field(alias="from")
+    attack: AnyAttack
+    targeted: bool = False
+    """Towards a random other class, not just away from the right one."""
+    samples: PositiveInt = 100
+    """Attack the first so many test images that the network classifies correctly."""
+
+
+class AttributeFidelity(Evaluation):
+    """How well single quantised features match attributes that training never saw: d_D (intersection.md section 5)."""
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    kind: Literal["attribute_fidelity"] = Field(alias="from")
+    bits: Annotated[int, Field(ge=1, le=8)] = 4
+    """Features are quantised to 2^bits codes."""
+
+
+class Fidelity(Evaluation):
+    """How fast the prediction falls as the most relevant regions go: AOPC, MoRF (Samek et al. 2017)."""
+
+    needs_explainers: ClassVar[bool] = True
+    kind: Literal["fidelity"] = Field(alias="from")
+    patch: PositiveInt = 9
+    """Side of a region in pixels."""
+    steps: tuple[PositiveInt, ...] = (20, 50, 100)
+    """Numbers of removed regions L at which the curve is read."""
+    draws: PositiveInt = 5
+    """Repetitions with other random replacements."""
+
+
+class FilterCorrelation(Evaluation):
+    """Absolute cosines between filters, within and between the groups of the gates (csg.md E6)."""
+
+    splits: ClassVar[tuple[str, ...]] = ()
+    kind: Literal["filter_correlation"] = Field(alias="from")
+
+
+class GateDensity(Evaluation):
+    """L1-density of the gate matrix and its theoretical interval (csg.md E1, appendix A)."""
+
+    splits: ClassVar[tuple[str, ...]] = ()
+    kind: Literal["gate_density"] = Field(alias="from")
+
+
+class GateSimilarity(Evaluation):
+    """Cosines of mean features and gates on true positives and false negatives (csg.md E5)."""
+
+    kind: Literal["gate_similarity"] = Field(alias="from")
+
+
+class LinearProbe(Evaluation):
+    """Accuracy of linear classifiers of each attribute on frozen features."""
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    kind: Literal["linear_probe"] = Field(alias="from")
+    regularisation: PositiveFloat = 1.0
+    """C of the support vector machine: smaller is smoother."""
+
+
+class Localisation(Evaluation):
+    """Whether maps, and single filters, find the object (csg.md E9, reff.md)."""
+
+    kind: Literal["localisation"] = Field(alias="from")
+    samples: PositiveInt | None = None
+    """Use only the first so many test images for the filters; null means all."""
+    share: Share = 0.3
+    """Share of the largest values that become the predicted mask."""
+    overlap: Annotated[int, Field(ge=1, le=100)] = 30
+    """n of APn for maps and for activations of single filters, in percent."""
+    gradient_filters: PositiveInt = 30
+    """Most active filters of a class whose gradient maps are measured."""
+    gradient_samples: PositiveInt = 100
+    """Test images on which gradient maps are measured."""
+    gradient_overlap: Annotated[int, Field(ge=1, le=100)] = 20
+    """n of APn for gradient maps, in percent."""
+
+
+class MapRobustness(Evaluation):
+    """How much maps change under a small change of the image that keeps the prediction (normat.md section 8.3)."""
+
+    kind: Literal["map_robustness"] = Field(alias="from")
+    explainer: AnyExplainer
+    """Explainer that is attacked; it must be one of gradients."""
+    radii: tuple[PositiveFloat, ...] = (0.25, 0.5, 1.0)
+    """Euclidean radii of the attack, for images in 0..1."""
+    steps: PositiveInt = 10
+    step: PositiveFloat = 0.01
+    """Length of a step as a share of the radius."""
+    softplus: PositiveFloat | None = 30.0
+    """β of the softplus that stands for ReLU when steps are chosen; null takes the network as it is."""
+    top: Share = 0.4
+    """Share of the entries with non-zero attribution that count as top."""
+    samples: PositiveInt = 100
 
 
 class MutualInformation(Evaluation):
@@ -38,19 +140,35 @@ class MutualInformation(Evaluation):
     """Use only the first so many test images; scores of different sizes do not compare."""
 
 
-class GateDensity(Evaluation):
-    """L1-density of the gate matrix and its theoretical interval (csg.md E1, appendix A)."""
+class Randomisation(Evaluation):
+    """How maps change as layers are re-initialised one after another (Adebayo et al. 2018; normat.md section 8.6)."""
 
-    splits: ClassVar[tuple[str, ...]] = ()
-    kind: Literal["gate_density"] = Field(alias="from")
+    kind: Literal["randomisation"] = Field(alias="from")
+    explainer: AnyExplainer
+    samples: PositiveInt = 64
 
 
 class Sparsity(Evaluation):
-    """Gini index of attribution maps (normat.md)."""
+    """Gini index of attribution maps (normat.md section 8.1)."""
 
     splits: ClassVar[tuple[str, ...]] = ()
     needs_explainers: ClassVar[bool] = True
     kind: Literal["sparsity"] = Field(alias="from")
 
 
-AnyEvaluation = Annotated[Accuracy | MutualInformation | GateDensity | Sparsity, Field(discriminator="kind")]
+AnyEvaluation = Annotated[
+    Accuracy
+    | Adversarial
+    | AttributeFidelity
+    | Fidelity
+    | FilterCorrelation
+    | GateDensity
+    | GateSimilarity
+    | LinearProbe
+    | Localisation
+    | MapRobustness
+    | MutualInformation
+    | Randomisation
+    | Sparsity,
+    Field(discriminator="kind"),
+]

@@ -1,17 +1,19 @@
 """Evaluations of one small trained network, by hand and as the stage writes them."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tables import write_images
+from tables import write_samples
 from torch import Tensor
 
 from pipeline.artifacts import EXPLANATIONS, METRICS, read_table
 from pipeline.checkpoints import load_checkpoint, save_checkpoint
+from pipeline.datasets.samples import Prepared, Sample
 from pipeline.errors import UserError
 from pipeline.evaluations import job
 from pipeline.evaluations.subject import Row, Subject
@@ -40,17 +42,19 @@ SETTINGS = Csg(
 
 @dataclass
 class Trained:
-    """Paths of a checkpoint, of test images (40, 20 and 15 of three classes, none of the fourth) and of their maps."""
+    """Paths of a checkpoint, of test images (40, 20 and 15 of three classes, none of the fourth) and of their maps.
+
+    Images have the bar as mask, and three attributes of which the last never occurs.
+    """
 
     model: str
     data: str
     maps: str
 
-    def subject(self, splits: bool = True, maps: dict[str, Tensor] | None = None) -> Subject:
+    def subject(self, splits: bool = True, maps: dict[str, Maps] | None = None) -> Subject:
         tensors, header = load_checkpoint(self.model)
-        return Subject(
-            self.model, tensors, header, CPU, {"test": Images.read(self.data, CPU)} if splits else {}, maps or {}
-        )
+        data = dict.fromkeys(("train", "test"), Images.read(self.data, CPU)) if splits else {}
+        return Subject(self.model, tensors, header, CPU, data, maps or {})
 
 
 def pictures() -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +72,18 @@ def toy(tmp_path_factory) -> Trained:
     found = Trained(*(str(folder / name) for name in ("3.safetensors", "test.parquet", "maps.parquet")))
     images, labels = pictures()
     ids = [f"test-{row}" for row in range(len(labels))]
-    write_images(found.data, ids, images, labels, class_names=NAMES, mean=MEAN, std=STD, augment={})
+    prepared = Prepared(
+        class_names=NAMES, mean=MEAN, std=STD, train=(), test=(), columns=("mask", "attributes"),
+        names={"attributes": ["north", "even", "never"]},
+    )  # fmt: skip
+    samples = (
+        Sample(
+            sample_id=name, image=image, label=int(label), mask=np.arange(8)[:, None].repeat(8, 1) == 2 * label + 1,
+            attributes=np.array([label == 0, row % 2 == 0, 0], np.uint8),
+        )
+        for row, (name, image, label) in enumerate(zip(ids, images, labels, strict=True))
+    )  # fmt: skip
+    write_samples(found.data, samples, prepared, augment={})
     with seeded(3, "init"):
         network = build(SETTINGS.network, channels=1, classes=4, mean=MEAN, std=STD)
     run = Session(network, Images.read(found.data, CPU), Compute(CPU, "fp32"), seed=3)
@@ -180,7 +195,8 @@ def test_floor_of_shuffled_labels_is_the_same_every_time_and_lower(toy):
 def test_sparsity_leaves_out_empty_maps(toy):
     maps = torch.rand(4, 3, 3, generator=torch.Generator().manual_seed(0))
     maps[2] = 0
-    rows = evaluate("sparsity", toy.subject(False, {"one": maps, "other": -2 * maps[:1]}), explainers=["one", "other"])
+    subject = toy.subject(False, {"one": named(maps), "other": named(-2 * maps[:1])})
+    rows = evaluate("sparsity", subject, explainers=["one", "other"])
     mean = sum(gini(maps)[[0, 1, 3]].tolist()) / 3
     assert rows == [
         Row("gini", pytest.approx(mean), 3, explainer="one"),
@@ -199,20 +215,38 @@ def run(kind: str, toy: Trained, output: Path, **settings) -> list[dict]:
     return read_table(output, METRICS).to_pylist()
 
 
+#: What evaluations need to be told, and sizes that suit images of 8×8.
+SMALL = {
+    "adversarial": {"attack": {"from": "fgsm", "epsilon": 0.2}},
+    "fidelity": {"explainers": ["gradient"], "patch": 2, "steps": [2, 5], "draws": 2},
+    "localisation": {"explainers": ["gradient"], "gradient_filters": 2, "gradient_samples": 10},
+    "map_robustness": {"explainer": {"from": "input_gradient"}, "samples": 5, "steps": 2},
+    "randomisation": {"explainer": {"from": "input_gradient"}, "samples": 5},
+    "sparsity": {"explainers": ["gradient"]},
+}
+
+
 @pytest.mark.parametrize("kind", sorted(TABLES["evaluation"]))
 def test_stage_writes_the_long_table(toy, tmp_path, capsys, kind):
-    explainers = ["gradient"] if kind == "sparsity" else []
-    rows = run(kind, toy, tmp_path / "t.parquet", explainers=explainers)
-    subject = toy.subject(maps={"gradient": torch.from_numpy(np.stack(maps_of(toy)))} if explainers else None)
-    expected = evaluate(kind, subject, explainers=explainers)
-    assert [Row(row["metric"], row["value"], row["n"], row["subset"], row["explainer"]) for row in rows] == expected
+    settings = SMALL.get(kind, {})
+    rows = run(kind, toy, tmp_path / "t.parquet", **settings)
+    maps = {"gradient": named(torch.from_numpy(np.stack(maps_of(toy))))} if "explainers" in settings else None
+    expected = evaluate(kind, toy.subject(maps=maps), **settings)
+    facts = [(row["metric"], row["n"], row["subset"], row["explainer"]) for row in rows]
+    assert facts == [(row.metric, row.n, row.subset, row.explainer) for row in expected]
+    assert [row["value"] for row in rows] == pytest.approx([row.value for row in expected], nan_ok=True)
     assert {(row["dataset"], row["method"], row["seed"]) for row in rows} == {("bars", "csg", 3)}
-    assert all(row["metric"] in CATALOGUE for row in rows)
     for row in rows:
-        low, high = CATALOGUE[row["metric"]].low, CATALOGUE[row["metric"]].high
-        assert (low is None or row["value"] >= low) and (high is None or row["value"] <= high)
+        metric, undefined = CATALOGUE[row["metric"]], math.isnan(row["value"])
+        assert undefined or metric.low is None or row["value"] >= metric.low
+        assert undefined or metric.high is None or row["value"] <= metric.high
+        assert undefined == (row["n"] == 0) or row["subset"], "a value without anything that it is a mean over"
     printed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in printed] == [row.metric for row in expected if row.subset is None]
+
+
+def named(values: Tensor) -> Maps:
+    return Maps([f"test-{row}" for row in range(len(values))], [0] * len(values), values)
 
 
 def maps_of(toy: Trained) -> list[np.ndarray]:

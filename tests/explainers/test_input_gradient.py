@@ -1,78 +1,47 @@
 """Input gradients: one batch against one image at a time and finite differences; maps to tables and back."""
 
-from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from torch import Tensor, nn
+from gradient_toys import TARGETS, resnet, slope, smooth, trained
 
 from pipeline.artifacts import EXPLANATIONS, read_table, write_table
 from pipeline.errors import UserError
-from pipeline.explainers.input_gradient import explain
+from pipeline.explainers.input_gradient import explain, input_gradient
 from pipeline.explainers.maps import Maps, read_maps, write_maps
-from pipeline.models.resnet_cifar import build
 from pipeline.settings.explainers import InputGradient
-from pipeline.settings.methods import ResnetCifar
-
-SETTINGS = InputGradient(kind="input_gradient")
-TARGETS = torch.tensor([2, 0, 1, 2, 2])
-
-
-def smooth() -> nn.Module:
-    """A network without kinks in double precision, so that finite differences are its gradients."""
-    convolution = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Softplus())
-    return nn.Sequential(convolution, nn.Conv2d(4, 3, 3), nn.Tanh(), nn.Flatten(), nn.Linear(3 * 16, 3)).double()
-
-
-def resnet() -> nn.Module:
-    return build(ResnetCifar(blocks=1, channels=(4, 4, 6)), channels=2, classes=3, mean=[0.4] * 2, std=[0.2] * 2)
-
-
-def trained(make: Callable[[], nn.Module]) -> tuple[nn.Module, Tensor]:
-    """The network in evaluation mode, with running statistics that are not the first ones, and images of its kind."""
-    torch.manual_seed(0)
-    network = make()
-    dtype = next(network.parameters()).dtype
-    network.train()(torch.rand(20, 2, 6, 6, dtype=dtype))
-    return network.eval(), torch.rand(5, 2, 6, 6, dtype=dtype)
 
 
 @pytest.mark.parametrize("make", [smooth, resnet])
 def test_batch_is_one_image_at_a_time(make):
     network, images = trained(make)
-    expected = []
-    for image, target in zip(images, TARGETS, strict=True):
-        image = image.clone().requires_grad_()
-        network(image[None])[0, target].backward()
-        expected.append(image.grad[0] + image.grad[1])
-    maps = explain(network, images, TARGETS, SETTINGS)
-    assert maps.shape == (5, 6, 6) and maps.std() > 0
-    assert torch.allclose(maps, torch.stack(expected), rtol=1e-4, atol=1e-6)
+    expected = torch.stack([slope(network, image, target) for image, target in zip(images, TARGETS, strict=True)])
+    gradients = input_gradient(network, images, TARGETS)
+    assert gradients.std() > 0
+    assert torch.allclose(gradients, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_maps_are_finite_differences():
+def test_attributions_are_finite_differences():
     network, images = trained(smooth)
-    maps = explain(network, images, TARGETS, SETTINGS)
+    gradients = input_gradient(network, images, TARGETS)
     step = 1e-5
     with torch.no_grad():
-        for row, column in product(range(6), range(6)):
-            # Moving both channels at once by the same step gives the sum over channels.
+        for place in product(range(2), range(6), range(6)):
             up, down = images.clone(), images.clone()
-            up[:, :, row, column] += step
-            down[:, :, row, column] -= step
-            slope = (network(up) - network(down)).gather(1, TARGETS[:, None])[:, 0] / (2 * step)
-            assert torch.allclose(maps[:, row, column], slope, rtol=1e-7, atol=1e-9)
+            up[:, *place] += step
+            down[:, *place] -= step
+            change = (network(up) - network(down)).gather(1, TARGETS[:, None])[:, 0]
+            assert torch.allclose(gradients[:, *place], change / (2 * step), rtol=1e-7, atol=1e-9)
 
 
-def test_explaining_leaves_no_trace():
-    network, images = trained(resnet)
-    before = images.clone()
-    explain(network, images, TARGETS, SETTINGS)
-    assert torch.equal(images, before) and not images.requires_grad and images.grad is None
-    assert all(weight.grad is None for weight in network.parameters())
+def test_map_is_the_sum_of_magnitudes():
+    network, images = trained(smooth)
+    gradients = input_gradient(network, images, TARGETS)
+    maps = explain(network, images, TARGETS, InputGradient(kind="input_gradient"))
+    assert torch.equal(maps, gradients[:, 0].abs() + gradients[:, 1].abs())
 
 
 def written(path) -> Maps:

@@ -1,4 +1,4 @@
-"""Gini index of maps: its ends, its invariances, and the definition as a mean difference of all pairs."""
+"""Gini index of maps and of groups: its ends, its invariances, and the definition as a mean difference of all pairs."""
 
 from itertools import product
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from pipeline.metrics.sparsity import gini
+from pipeline.metrics.sparsity import gini, gini_group
 
 MAPS = arrays("float64", array_shapes(min_dims=3, max_dims=3, max_side=4), elements=st.integers(-8, 8)).map(
     lambda values: torch.from_numpy(values / 4)
@@ -53,3 +53,56 @@ def test_large_single_precision_maps_are_summed_in_double():
     maps = torch.rand(2, 150, 150, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(gini(maps), gini(maps.double()), rtol=1e-12)
     assert gini(maps).dtype is torch.float64
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("count", [1, 3])
+def test_broken_maps_are_nan_and_harm_no_other(value, count):
+    maps = torch.rand(3, 2, 3, generator=torch.Generator().manual_seed(0))
+    expected = gini(maps)
+    maps[1].view(-1)[:count] = value
+    found = gini(maps)
+    assert found[1].isnan() and torch.equal(found[[0, 2]], expected[[0, 2]])
+    assert gini_group(maps[:, None], patch=1).isnan().tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("patch", [1, 2, 4])
+def test_gini_of_groups_is_that_of_the_literal_norms(patch, joint):
+    attributions = torch.randn(2, 3, 4, 8, generator=torch.Generator().manual_seed(0))
+    found = gini_group(attributions, patch, joint)
+    for item, single in enumerate(attributions.double()):
+        parts = [single] if joint else [channel[None] for channel in single]
+        norms = [
+            part[:, top : top + patch, left : left + patch].square().sum().sqrt().item()
+            for part in parts
+            for top, left in product(range(0, 4, patch), range(0, 8, patch))
+        ]
+        assert len(norms) == (1 if joint else 3) * 32 // patch**2
+        assert found[item].item() == pytest.approx(literal(np.array(norms)))
+
+
+def test_groups_of_single_entries_are_the_entries():
+    attributions = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(gini_group(attributions, 1), gini(attributions), rtol=1e-12)
+
+
+def test_one_lit_group_is_the_sparsest_however_dense_inside():
+    attributions = torch.zeros(2, 2, 4, 4)
+    attributions[0, 1, 2:, :2] = torch.rand(2, 2) + 0.1
+    values = gini_group(attributions, 2)
+    assert values[0].item() == pytest.approx(1 - 1 / 8) and values[1].isnan()
+
+
+@pytest.mark.parametrize("patch", [0, 3, 8])
+def test_squares_that_do_not_tile_are_named(patch):
+    with pytest.raises(ValueError, match=rf"squares of {patch}×{patch} do not tile maps of 4×8"):
+        gini_group(torch.rand(1, 1, 4, 8), patch)
+
+
+def test_shapes_are_named():
+    with pytest.raises(ValueError, match=r"N×… with at least two axes, got the shape \(5,\)"):
+        gini(torch.rand(5))
+    with pytest.raises(ValueError, match=r"N×C×H×W, got the shape \(5, 4, 4\)"):
+        gini_group(torch.rand(5, 4, 4), 2)
+    assert gini(torch.rand(0, 3, 3)).shape == (0,) and gini(torch.rand(1, 0)).isnan().all()

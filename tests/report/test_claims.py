@@ -190,7 +190,7 @@ def stage(folder: Path, *published: str) -> tuple[Study, list[dict], dict]:
     (folder / "studies" / "toy" / "published.csv").write_text("\n".join([header, *published]))
     study = Study({
         "study": "toy", "root": "a", "datasets": {"digits": {}}, "methods": {"csg": {}, "std": {}}, "seeds": 3,
-        "evaluations": {"accuracy": {"methods": None}},
+        "evaluations": {"accuracy": {"datasets": None, "methods": None}},
     })
     for method, seed, value in PAIRS:
         table = pa.Table.from_pandas(metrics((method, seed, value), (method, seed, 0.9, "class=1")), METRICS)
@@ -215,6 +215,15 @@ def test_stage_writes_verdicts_and_summary(tmp_path, monkeypatch, capsys):
     }
     printed = capsys.readouterr().out.splitlines()
     assert printed == [f"{row['verdict']:12} digits: CSG is better" for row in (kept, sparse, good)]
+
+
+def test_a_claim_is_judged_where_its_metric_is_measured():
+    digits = metrics(*PAIRS)
+    shapes = digits.assign(dataset="shapes", metric="iou")
+    both = pd.concat([digits, shapes, shapes.assign(dataset="cells")])
+    assert claims.datasets_of(claim(), both) == ["digits"]
+    assert claims.datasets_of(claim(left={"method": "csg", "metric": "iou"}), both) == ["shapes", "cells"]
+    assert claims.datasets_of(claim(left={"method": "csg", "metric": "gini"}), both) == []
 
 
 def test_numbers_without_unit_and_model_are_quoted_without(tmp_path, monkeypatch):

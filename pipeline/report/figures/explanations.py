@@ -1,24 +1,29 @@
-"""Test images beside the attribution maps of each method and explainer, of seed 0; each map on its own scale."""
+"""Test images, outlined where the dataset knows the object, and over them the attribution maps of each method and
+explainer, of seed 0. Each map has its own scale: red speaks for the class and blue against it, the paler the less."""
 
+import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline import layout
-from pipeline.artifacts import EXPLANATIONS, read_table
-from pipeline.images import read_images
+from pipeline.artifacts import DATASET, EXPLANATIONS, read_schema, read_table
+from pipeline.images import read_images, read_masks
 from pipeline.report.results import Results
 
 SEED = 0
 IMAGES = 8
+#: How much of an image is left where a map says nothing.
+FADED = 0.3
 
 
 def draw(results: Results) -> Figure:
     study = results.study
     lines = [(method, explainer) for method in study.methods for explainer in study.slice["explainers"]]
     height = len(study.datasets) * (1 + len(lines))
-    figure, grid = plt.subplots(height, IMAGES, figsize=(1.1 * IMAGES, 1.15 * height), squeeze=False)
+    figure, grid = plt.subplots(height, IMAGES, figsize=(1.1 * IMAGES + 1.4, 1.1 * height), squeeze=False)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
@@ -26,23 +31,35 @@ def draw(results: Results) -> Figure:
     for dataset in study.datasets:
         path = layout.dataset(study.root, dataset, "test")
         images = read_images(path, IMAGES)
-        row = next(rows)
-        for axes, image in zip(row, images, strict=False):
-            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-        _name(row[0], dataset)
+        _images(next(rows), images, path, dataset)
         for method, explainer in lines:
             path = layout.explanation(study.root, dataset, method, explainer, SEED)
-            _maps(next(rows), path, f"{method}\n{explainer}")
+            _maps(next(rows), images, path, f"{method}\n{explainer}")
     return figure
 
 
-def _maps(row: np.ndarray, path: str, label: str) -> None:
-    table = read_table(path, EXPLANATIONS)
-    for axes, item in zip(row, table.slice(0, IMAGES).to_pylist(), strict=False):
-        values = np.reshape(item["map"], (item["height"], item["width"]))
-        limit = np.abs(values).max() or 1.0
-        axes.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
+def _images(row: np.ndarray, images: np.ndarray, path: str, label: str) -> None:
+    masks = read_masks(path, IMAGES) if "mask" in read_schema(path, DATASET).names else []
+    for axes, image in zip(row, images, strict=False):
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+    for axes, mask in zip(row, masks, strict=False):
+        axes.contour(mask, levels=[0.5], colors=["#ffd200"], linewidths=0.8)
     _name(row[0], label)
+
+
+def _maps(row: np.ndarray, images: np.ndarray, path: str, label: str) -> None:
+    table = read_table(path, EXPLANATIONS)
+    for axes, image, item in zip(row, images, table.slice(0, IMAGES).to_pylist(), strict=False):
+        values = np.reshape(item["map"], (item["height"], item["width"])).astype(np.float32)
+        axes.imshow(_over(image, cv2.resize(values, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)))
+    _name(row[0], label)
+
+
+def _over(image: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """A map H×W over an image H×W×C uint8, as H×W×3 in 0..1."""
+    pale = 1 - FADED * (1 - image.mean(axis=2, keepdims=True) / 255)
+    strength = values / (np.abs(values).max() or 1.0)
+    return pale * plt.get_cmap("RdBu_r")((strength + 1) / 2)[..., :3]
 
 
 def _name(axes: Axes, label: str) -> None:

@@ -1,0 +1,81 @@
+"""How often an attack on images succeeds, and how far it has to go (csg.md E10, E11).
+
+Attacked are the first test images that the network classifies correctly. With `targeted`, each is to become another
+class: a class's images are dealt the other classes in turn, in random order, among all test images of the class and
+whether or not they are attacked, so that methods and attacks of one seed share an image's target.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from pipeline import registry
+from pipeline.attacks.outcome import fooled
+from pipeline.evaluations.subject import Row, Subject
+from pipeline.models.trained import batches
+from pipeline.training.streams import stream
+
+if TYPE_CHECKING:
+    from pipeline.settings.evaluations import Adversarial
+
+#: A pixel counts as changed from half a grey level on, which an image of 8 bits would show.
+VISIBLE = 0.5 / 255
+
+
+def evaluate(subject: Subject, settings: "Adversarial") -> list[Row]:
+    """Metric `attack_success` in 0..1, over all attacked images and per class of the label, subset "class=c".
+
+    Means over successful attacks: `attack_distance_l2` and `attack_distance_linf` of images in 0..1, and
+    `attack_pixels`, the number of places where a channel changed. NaN without an attacked or a fooled image.
+    """
+    images = subject.splits["test"]
+    labels = images.labels.cpu()
+    attacked = (subject.logits("test").argmax(1) == labels).nonzero()[: settings.samples, 0]
+    targets = None
+    if settings.targeted:
+        targets = other_classes(labels, images.classes, stream(subject.seed, "attack", "targets"))[attacked]
+    succeeded, changes = _attacked(subject, settings, attacked, targets)
+    rows = [Row.mean("attack_success", succeeded)]
+    for label in labels[attacked].unique().tolist():
+        rows.append(Row.mean("attack_success", succeeded[labels[attacked] == label], subset=f"class={label}"))
+    changes = changes[succeeded]
+    return [
+        *rows,
+        Row.mean("attack_distance_l2", changes.flatten(1).norm(dim=1)),
+        Row.mean("attack_distance_linf", changes.abs().amax((1, 2, 3))),
+        Row.mean("attack_pixels", (changes.abs() >= VISIBLE).any(1).sum((1, 2))),
+    ]
+
+
+def other_classes(labels: Tensor, classes: int, generator: torch.Generator) -> Tensor:
+    """A class t ≠ y in 0..`classes` − 1 for each of `labels` N, `classes` ≥ 2.
+
+    Of the images of a class each run of `classes` − 1 holds every other class once, in an order of its own.
+    """
+    targets = torch.empty_like(labels)
+    for label in range(classes):
+        rows = (labels == label).nonzero()[:, 0]
+        runs = -(-len(rows) // (classes - 1))
+        offsets = 1 + torch.rand(runs, classes - 1, generator=generator).argsort(1).flatten()[: len(rows)]
+        targets[rows] = (label + offsets) % classes
+    return targets
+
+
+def _attacked(
+    subject: Subject, settings: "Adversarial", attacked: Tensor, targets: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """On the CPU, for the images with the numbers `attacked` N: N bool, fooled or not, and N×C×H×W, what changed."""
+    images = subject.splits["test"]
+    attack = registry.load("attack", settings.attack.kind)
+    generator = stream(subject.seed, "attack", settings.attack.kind)
+    succeeded, changes = [torch.zeros(0, dtype=torch.bool)], [images.floats(slice(0)).cpu()]
+    for rows in batches(len(attacked)):
+        chosen = attacked[rows].to(images.pixels.device)
+        pixels, labels = images.floats(chosen), images.labels[chosen]
+        goals = None if targets is None else targets[rows].to(pixels.device)
+        found = attack(subject.network, pixels, labels, goals, settings.attack, generator)
+        with torch.no_grad():
+            succeeded.append(fooled(subject.network(found), labels, goals).cpu())
+        changes.append((found - pixels).cpu())
+    return torch.cat(succeeded), torch.cat(changes)

@@ -1,0 +1,28 @@
+"""CAM: the last activation maps, weighted by the target's row of the linear classifier behind them.
+
+Paper: Zhou et al. 2016, Learning deep features for discriminative localization, equation 2; csg.md E9 and 8.21.
+    M = Σ_k W_yk A_k
+No bias and no ReLU: the spatial mean of M plus the target's bias is its logit. For networks with global average pooling
+and one linear layer behind it.
+Range: any real number, in logits. Sign: evidence for and against the target. Resolution: the last maps'. Cost: one
+forward pass.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from pipeline.settings.explainers import Cam
+
+
+def cam(maps: Tensor, weights: Tensor) -> Tensor:
+    """B×h×w from activation maps B×K×h×w and, for each image, the target's row of the classifier, B×K."""
+    return torch.einsum("bk,bkhw->bhw", weights, maps)
+
+
+@torch.no_grad()
+def explain(network: nn.Module, images: Tensor, targets: Tensor, settings: "Cam") -> Tensor:
+    """Maps of `images` B×C×H×W for the logits `targets` B."""
+    return cam(network.maps(images).float(), network.head.weight[targets].float())
