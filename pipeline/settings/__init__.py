@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from pipeline.errors import UserError, unknown
 from pipeline.registry import TABLES
+from pipeline.settings.attacks import AnyAttack
 from pipeline.settings.base import Name, Section
 from pipeline.settings.datasets import AnyDataset
 from pipeline.settings.evaluations import AnyEvaluation
@@ -30,8 +31,9 @@ SECTIONS = ("run", "training", *NOUNS, "studies")
 RESERVED = ("all", "datasets", "models", "explanations", "evaluations", "report",
             "prepare", "train", "explain", "evaluate", "claims", "figure", "page", "index")  # fmt: skip
 
-#: What a stage is given on the command line: noun -> type of its slice.
+#: Blocks that are read by themselves, above all what a stage is given on the command line: noun -> type of its block.
 SLICES = {
+    "attack": AnyAttack,
     "dataset": AnyDataset,
     "network": AnyNetwork,
     "method": AnyMethod,
