@@ -6,6 +6,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+# Two workers of two threads each would halve each other's speed.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Machines are busy: an example may take its time.
 hypothesis.settings.register_profile("clearbox", deadline=None)
 hypothesis.settings.load_profile("clearbox")

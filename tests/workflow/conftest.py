@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from project import Run, copy_project, run_in
 
 
@@ -19,10 +20,15 @@ def run(project: Path) -> Run:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy in which the smoke scale ran to its report; tests must not change it."""
-    project = copy_project(tmp_path_factory.mktemp("finished"))
-    run_in(project)("snakemake", "--cores", "2", "--configfile", "scales/smoke.yaml")
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A copy in which the smoke scale ran to its report, one for all workers of pytest; tests must not change it."""
+    own = tmp_path_factory.getbasetemp()
+    project = (own if worker_id == "master" else own.parent) / "finished"
+    with FileLock(project.with_suffix(".lock")):
+        if not project.is_dir():
+            project.mkdir()
+            copy_project(project)
+            run_in(project)("snakemake", "--cores", "2", "--configfile", "scales/smoke.yaml")
     return project
 
 

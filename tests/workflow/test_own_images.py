@@ -16,8 +16,14 @@ training: {network: {channels: [4, 4, 8]}, epochs: 2, batch_size: 8}
 datasets:
   mine: {from: image_folder, path: photos, masks: masks, size: 24, ON_ERROR}
 methods: {csg: {density_bound: 0.6}}
+evaluations: {localisation: {datasets: [mine]}}
 studies:
-  csg: {datasets: [mine], seeds: 1, explainers: [], evaluations: [accuracy, gate_density], figures: [contact_sheets]}
+  csg:
+    datasets: [mine]
+    seeds: 1
+    explainers: [cam]
+    evaluations: [accuracy, gate_density, localisation]
+    figures: [contact_sheets, explanations]
 """
 
 
@@ -42,6 +48,11 @@ def test_own_images_reach_the_report(run, project, photos):
     notes = read_notes(project / "artifacts/own/datasets/mine/train.parquet", DATASET)
     assert notes["class_names"] == ["left", "right"]
     assert "mask" in (project / "artifacts/own/report/csg/contact_sheets.svg").read_text()
+    rows = pd.read_parquet(project / "artifacts/own/evaluations/localisation/mine/csg/0.parquet")
+    overall = rows[rows["subset"].isna()]
+    assert set(overall[overall["metric"] == "iou"]["explainer"]) == {"cam", "ActivMap", "GradMap"}
+    assert overall[overall["metric"] == "mask_area"]["value"].between(0, 1, inclusive="neither").all()
+    assert (project / "artifacts/own/report/csg/explanations.svg").read_text().count("#ffd200") > 0, "outlined objects"
 
 
 def test_broken_photograph_stops_or_is_skipped_and_counted(run, project, photos):

@@ -17,6 +17,8 @@ SMALL = {
     "channels: [8, 16, 64]": "channels: [4, 8, 16]",
     "    seeds: 3 ": "    seeds: 2 ",
     "    train: 1297 ": "    limit_train: 256\n    train: 1297 ",
+    "    datasets: [digits, toyworld] ": "    datasets: [digits] ",
+    "    explainers: [input_gradient, cam, filter_gradient] ": "    explainers: [input_gradient] ",
 }
 
 

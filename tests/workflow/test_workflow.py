@@ -56,7 +56,10 @@ def test_a_base_is_trained_first(run, project):
 def test_finished_run_ends_in_a_report(finished):
     page = (finished / "artifacts/smoke/report/index.html").read_text()
     claims = pd.read_parquet(finished / "artifacts/smoke/report/csg.claims.parquet")
-    assert set(claims["verdict"]) <= {"holds", "fails", "not decided"} and (claims["seeds"] == 2).all()
+    unmeasured = claims["claim"].str.endswith("localise")
+    assert set(claims[unmeasured]["verdict"]) == {"not run"}, "there are no masks at this scale"
+    judged = claims[~unmeasured]
+    assert set(judged["verdict"]) <= {"holds", "fails", "not decided"} and (judged["seeds"] == 2).all()
     for claim in claims["statement"]:
         assert claim in page
     # Four figures of csg, and the gallery's contact sheets.
