@@ -36,7 +36,10 @@ def main() -> None:
         return
     numbers = [*beside_the_loop(), *map(in_a_process, (0, 1, 2))]
     for found in numbers:
-        print(found, flush=True)
+        size = " × ".join(map(str, found["size"]))
+        memory = f"  {found['peak_gib']} GiB" if "peak_gib" in found else ""
+        ratio = f"  ×{found['speed_ratio']}" if "speed_ratio" in found else ""
+        print(f"{found['what']:20} {size:20} {found['threads']} threads {found['seconds']:9.4f} s{memory}{ratio}")
     record = {"machine": machine(), "versions": versions(), "levels": LEVELS, "numbers": numbers}
     if args.output:
         args.output.parent.mkdir(parents=True, exist_ok=True)

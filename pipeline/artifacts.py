@@ -125,7 +125,7 @@ def read_annotation(path: str | Path, column: str, limit: int | None = None) -> 
 
     Raises `UserError` naming the table when it does not have the column.
     """
-    table = read_table(path, DATASET, columns=[*DATASET.names[:1], column])
+    table = read_table(path, DATASET, columns=[column])
     cells = table[column].slice(0, limit).to_pylist() if column in table.schema.names else []
     if not any(cell is not None for cell in cells):
         raise UserError(f"{path}: no image has '{column}'; name those that have it under the evaluation's `datasets`")

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from pipeline.settings.base import Section
-from pipeline.settings.explainers import Share
+from pipeline.settings.base import PositiveShare, Section
 
 
 class Bounded(Section):
@@ -77,7 +76,7 @@ class LocalSearch(Section):
     """t: pixels changed in a round."""
     distance: PositiveInt = 5
     """d: how far from a chosen pixel the next round looks."""
-    start: Share = 0.1
+    start: PositiveShare = 0.1
     """Share of the pixels that the first round looks at."""
     probes: PositiveInt = 128
     """Pixels that a round looks at, at most."""

@@ -2,10 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 #: Name of an instance. It becomes part of paths and of Snakemake wildcards.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+
+#: A part of a whole.
+PositiveShare = Annotated[float, Field(gt=0, le=1)]
 
 
 class Section(BaseModel):

@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from pipeline.settings.attacks import AnyAttack
-from pipeline.settings.base import Name, Section
-from pipeline.settings.explainers import AnyExplainer, Share
+from pipeline.settings.base import Name, PositiveShare, Section
+from pipeline.settings.explainers import AnyExplainer
 
 
 class Evaluation(Section):
@@ -100,7 +100,7 @@ class Localisation(Evaluation):
     kind: Literal["localisation"] = Field(alias="from")
     samples: PositiveInt | None = None
     """Use only the first so many test images for the filters; null means all."""
-    share: Share = 0.3
+    share: PositiveShare = 0.3
     """Share of the largest values that become the predicted mask."""
     overlap: Annotated[int, Field(ge=1, le=100)] = 30
     """n of APn for maps and for activations of single filters, in percent."""
@@ -125,7 +125,7 @@ class MapRobustness(Evaluation):
     """Length of a step as a share of the radius."""
     softplus: PositiveFloat | None = 30.0
     """β of the softplus that stands for ReLU when steps are chosen; null takes the network as it is."""
-    top: Share = 0.4
+    top: PositiveShare = 0.4
     """Share of the entries with non-zero attribution that count as top."""
     samples: PositiveInt = 100
 

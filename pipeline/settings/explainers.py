@@ -4,10 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from pipeline.settings.base import Section
-
-#: A part of a whole.
-Share = Annotated[float, Field(gt=0, le=1)]
+from pipeline.settings.base import PositiveShare, Section
 
 
 class Explainer(Section):
@@ -66,7 +63,7 @@ class SparsifiedGradient(PixelExplainer):
     """Gradient of which only the largest entries stay (normat.md section 7)."""
 
     kind: Literal["sparsified_gradient"] = Field(alias="from")
-    keep: Share = 0.1
+    keep: PositiveShare = 0.1
     """Share of the entries that stay."""
 
 
@@ -75,9 +72,9 @@ class SparsifiedSmoothGrad(Noisy):
 
     kind: Literal["sparsified_smooth_grad"] = Field(alias="from")
     noise: PositiveFloat = 0.1
-    keep: Share = 0.1
+    keep: PositiveShare = 0.1
     """Share of the entries of each copy that stay."""
-    cap: Share = 0.01
+    cap: PositiveShare = 0.01
     """Share of the largest entries that count as one."""
 
 
