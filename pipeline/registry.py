@@ -78,9 +78,12 @@ TABLES: dict[str, dict[str, str]] = {
     "evaluation": {
         "accuracy": "pipeline.evaluations.accuracy:evaluate",
         "adversarial": "pipeline.evaluations.adversarial:evaluate",
+        "adversarial_detection": "pipeline.evaluations.adversarial_detection:evaluate",
         "attribute_fidelity": "pipeline.evaluations.attribute_fidelity:evaluate",
+        "feature_clusters": "pipeline.evaluations.feature_clusters:evaluate",
         "fidelity": "pipeline.evaluations.fidelity:evaluate",
         "filter_correlation": "pipeline.evaluations.filter_correlation:evaluate",
+        "filter_masking": "pipeline.evaluations.filter_masking:evaluate",
         "gate_density": "pipeline.evaluations.gate_density:evaluate",
         "gate_similarity": "pipeline.evaluations.gate_similarity:evaluate",
         "linear_probe": "pipeline.evaluations.linear_probe:evaluate",
@@ -93,6 +96,8 @@ TABLES: dict[str, dict[str, str]] = {
     "figure": {
         "contact_sheets": "pipeline.report.figures.contact_sheets:draw",
         "explanations": "pipeline.report.figures.explanations:draw",
+        "filter_correlation": "pipeline.report.figures.filter_correlation:draw",
+        "gate_similarity": "pipeline.report.figures.gate_similarity:draw",
         "gates_and_weights": "pipeline.report.figures.gates_and_weights:draw",
         "metrics": "pipeline.report.figures.metrics:draw",
         "training_curves": "pipeline.report.figures.training_curves:draw",

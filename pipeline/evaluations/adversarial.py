@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pipeline import registry
 from pipeline.attacks.outcome import fooled
+from pipeline.attacks.targets import other_classes
 from pipeline.evaluations.subject import Row, Subject
 from pipeline.models.trained import batches
 from pipeline.training.streams import stream
@@ -46,20 +47,6 @@ def evaluate(subject: Subject, settings: "Adversarial") -> list[Row]:
         Row.mean("attack_distance_linf", changes.abs().amax((1, 2, 3))),
         Row.mean("attack_pixels", (changes.abs() >= VISIBLE).any(1).sum((1, 2))),
     ]
-
-
-def other_classes(labels: Tensor, classes: int, generator: torch.Generator) -> Tensor:
-    """A class t ≠ y in 0..`classes` − 1 for each of `labels` N, `classes` ≥ 2.
-
-    Of the images of a class each run of `classes` − 1 holds every other class once, in an order of its own.
-    """
-    targets = torch.empty_like(labels)
-    for label in range(classes):
-        rows = (labels == label).nonzero()[:, 0]
-        runs = -(-len(rows) // (classes - 1))
-        offsets = 1 + torch.rand(runs, classes - 1, generator=generator).argsort(1).flatten()[: len(rows)]
-        targets[rows] = (label + offsets) % classes
-    return targets
 
 
 def _attacked(

@@ -1,12 +1,14 @@
 """Whether filters of one class are alike and filters of different classes orthogonal (csg.md E6).
 
-Measured on the kernels of the last convolution of the backbone; the group of a filter is the class with its largest
-gate. A method without gates has no groups, and only the mean over all pairs of filters.
+Measured on the kernels of the last convolution. The group of a filter is the class with its largest gate, where there
+are gates; and for every method, so that methods can be compared, the class with its largest weight in the classifier.
+csg.md's null, the filters of ordinary training in the groups of the gates, would need two networks; grouping by weights
+serves the same end, since it finds likeness within groups in ordinary training too.
 """
 
 from typing import TYPE_CHECKING
 
-from torch import nn
+from torch import Tensor
 
 from pipeline.evaluations.subject import Row, Subject
 from pipeline.metrics.filters import filter_correlation, group_correlation
@@ -17,23 +19,23 @@ if TYPE_CHECKING:
 
 
 def evaluate(subject: Subject, settings: "FilterCorrelation") -> list[Row]:
-    """Metric `filter_correlation`, the mean absolute cosine of two filters; with gates also its means
-    `filter_correlation_within` and `filter_correlation_between` groups and their `filter_correlation_ratio`.
+    """Metric `filter_correlation`, the mean absolute cosine of two filters, and its means `filter_correlation_within`
+    and `filter_correlation_between` groups with their `filter_correlation_ratio`.
 
-    `n` counts pairs. Without a pair of its kind a mean is NaN.
+    Groups of gates are the overall rows, those of weights the subset "groups=weights". `n` counts pairs. Without a pair
+    of its kind a mean is NaN.
     """
-    layers = subject.network.backbone.named_modules()
-    # A block's shortcut is registered behind its convolutions, beside which it runs.
-    convolutions = [layer for name, layer in layers if isinstance(layer, nn.Conv2d) and ".shortcut." not in name]
-    kernels = convolutions[-1].weight.detach().cpu()
-    gates = subject.tensors.get("gates")
-    groups = kernels.new_full((len(kernels),), -1) if gates is None else arg_max_class(gates.cpu())
-    means = group_correlation(filter_correlation(kernels), groups)
-    rows = [Row("filter_correlation", means.overall, means.pairs)]
-    if gates is not None:
+    correlation = filter_correlation(subject.network.last_convolution.weight.detach().cpu())
+    weights = subject.network.head.weight.detach().cpu().argmax(0)
+    groups: dict[str | None, Tensor] = {"groups=weights": weights}
+    if "gates" in subject.tensors:
+        groups = {None: arg_max_class(subject.gates.cpu())} | groups
+    found = {subset: group_correlation(correlation, of_filters) for subset, of_filters in groups.items()}
+    rows = [Row("filter_correlation", found["groups=weights"].overall, found["groups=weights"].pairs)]
+    for subset, means in found.items():
         rows += [
-            Row("filter_correlation_within", means.within, means.within_pairs),
-            Row("filter_correlation_between", means.between, means.between_pairs),
-            Row("filter_correlation_ratio", means.ratio, means.within_pairs + means.between_pairs),
+            Row("filter_correlation_within", means.within, means.within_pairs, subset),
+            Row("filter_correlation_between", means.between, means.between_pairs, subset),
+            Row("filter_correlation_ratio", means.ratio, means.within_pairs + means.between_pairs, subset),
         ]
     return rows

@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 
 def evaluate(subject: Subject, settings: "GateDensity") -> list[Row]:
-    """Metrics `l1_density` = ‖G‖₁/(C·K) and its bounds `l1_density_lower` = 1/C and `l1_density_upper` = g/(C·K)."""
-    gates = subject.gates
-    lower, upper = l1_interval(len(gates), subject.header["settings"]["density_bound"])
-    return [
-        Row("l1_density", l1_density(gates), gates.numel()),
-        Row("l1_density_lower", lower, gates.numel()),
-        Row("l1_density_upper", upper, gates.numel()),
-    ]
+    """Metric `l1_density` = ‖G‖₁/(C·K), and for learnt gates its bounds `l1_density_lower` = 1/C and `l1_density_upper`
+    = g/(C·K).
+    """
+    gates, method = subject.gates, subject.header["settings"]
+    rows = [Row("l1_density", l1_density(gates), gates.numel())]
+    if not method.get("fixed_gates"):
+        lower, upper = l1_interval(len(gates), method["density_bound"])
+        rows += [Row("l1_density_lower", lower, gates.numel()), Row("l1_density_upper", upper, gates.numel())]
+    return rows

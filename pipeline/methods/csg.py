@@ -10,6 +10,12 @@ serve which of the C classes. Whole epochs alternate between two paths:
 
 At test time the gates are absent. Published (Table J.1): 88.85 % on CIFAR-10 with ResNet-20, against 88.03 % for STD.
 
+Fixed gates (appendix E, section 2.8) are made by hand and not learnt: m1 filters for each class alone, m2 for all. Then
+only the cross-entropy is left of the CSG epoch's loss, and instead of alternating, a step may join both paths (section
+8.29):
+
+    L = w_STD CE(y, softmax(W a(x) + b)) + w_CSG CE(y, softmax(W (a(x) ∘ G_y) + b)), for instance 0.3 and 0.7
+
 Departures: gates multiply the pooled features, which for networks with global average pooling equals gating the maps;
 gates get no weight decay; a column whose gates all vanish has its largest entry set to 1.
 """
@@ -25,20 +31,27 @@ from pipeline.training.schedule import learning_rate, sgd
 from pipeline.training.session import Session
 
 if TYPE_CHECKING:
-    from pipeline.settings.methods import Csg
+    from pipeline.settings.methods import Csg, FixedGates
 
 
 def fit(session: Session, settings: "Csg") -> dict[str, Tensor]:
     """Train `session.network` with gates; returns {"gates": C×K}."""
     network = session.network
     classes, filters = network.head.weight.shape
-    check_interval(classes, filters, settings, session.name)
+    learnt = settings.fixed_gates is None
+    if learnt:
+        check_interval(classes, filters, settings, session.name)
+        warn_if_too_short(session, settings)
+        start = torch.full((classes, filters), settings.gate_init)
+    else:
+        check_filters(classes, filters, settings.fixed_gates, session.name)
+        start = fixed_gates(classes, settings.fixed_gates.exclusive, settings.fixed_gates.shared)
     bound = settings.density_bound * classes * filters
-    gates = nn.Parameter(torch.full((classes, filters), settings.gate_init, device=session.compute.device))
+    # Without a gradient the optimiser passes fixed gates over: no step, no momentum.
+    gates = nn.Parameter(start.to(session.compute.device), requires_grad=learnt)
     groups = [{"params": network.parameters()}, {"params": [gates], "weight_decay": 0.0}]
     optimiser = sgd(groups, settings.optimiser)
     session.track(gates=gates)
-    warn_if_too_short(session, settings)
 
     for epoch in session.epochs(settings, optimiser):
         gated = is_csg_epoch(epoch, settings)
@@ -48,20 +61,30 @@ def fit(session: Session, settings: "Csg") -> dict[str, Tensor]:
             if gated:
                 logits = network.head(features * gates[labels])
                 loss = settings.lambda1 * cross_entropy(logits, labels)
-                loss = loss + settings.lambda2 * penalty(gates, bound, settings.penalty)
+                if learnt:
+                    loss = loss + settings.lambda2 * penalty(gates, bound, settings.penalty)
             else:
                 logits = network.head(features)
                 loss = cross_entropy(logits, labels)
+                if settings.joint_weights:
+                    std_weight, csg_weight = settings.joint_weights
+                    gated_loss = cross_entropy(network.head(features * gates[labels]), labels)
+                    loss = std_weight * loss + csg_weight * gated_loss
             session.step(loss, logits, labels)
-            if gated:
+            if gated and learnt:
                 project_(gates, settings.projection)
         session.record(csg_path=gated, density=l1_density(gates).item())
     return {"gates": gates}
 
 
 def is_csg_epoch(epoch: int, settings: "Csg") -> bool:
-    """Whether the 0-based epoch runs through the gates (section 2.2)."""
-    return epoch >= settings.warmup and epoch % settings.period >= settings.csg_min
+    """Whether the 0-based epoch runs through the gates alone (section 2.2); none does where steps join both paths."""
+    return settings.joint_weights is None and epoch >= settings.warmup and epoch % settings.period >= settings.csg_min
+
+
+def fixed_gates(classes: int, exclusive: int, shared: int) -> Tensor:
+    """Gates C×(m1·C + m2) of 0 and 1 (section 2.8): `exclusive` m1 filters for each class in turn, then `shared` m2."""
+    return torch.cat([torch.eye(classes).repeat_interleave(exclusive, dim=1), torch.ones(classes, shared)], dim=1)
 
 
 def penalty(gates: Tensor, bound: float, outer: str) -> Tensor:
@@ -107,6 +130,17 @@ def check_interval(classes: int, filters: int, settings: "Csg", name: str) -> No
         raise UserError(
             f"methods.{name}.density_bound: {settings.density_bound} is below 1/{classes}, the least density that "
             f"{classes} classes allow; raise it to {1 / classes:.4g} or more"
+        )
+
+
+def check_filters(classes: int, filters: int, fixed: "FixedGates", name: str) -> None:
+    """Refuse fixed gates of the method instance `name` that are more or fewer than the filters of the network."""
+    needed = fixed.exclusive * classes + fixed.shared
+    if needed != filters:
+        raise UserError(
+            f"methods.{name}.fixed_gates: {fixed.exclusive} exclusive filters for each of {classes} classes and "
+            f"{fixed.shared} shared ones are {needed} filters, but the last stage of the network has {filters}; change "
+            f"exclusive, shared or the last number of network.channels"
         )
 
 

@@ -55,6 +55,7 @@ CSG = "Liang et al. 2020"
 INTERVAL = f"{CSG}, appendix A"
 GATES = f"{CSG}, appendix C"
 FILTERS = f"{CSG}, section 4.3"
+CENTRES = f"{CSG}, appendix F"
 INTERSECTION = "Ali et al. 2021"
 XNN = "Khorram 2020"
 OURS = "ours"
@@ -72,7 +73,28 @@ METRICS = {
                "Goodfellow et al. 2015"),
         Metric("attack_pixels", "Pixels changed by successful attacks", "‖δ‖₀", "pixels", 0, None, "higher",
                "Su et al. 2019"),
+        Metric("detection_error", "Errors in telling adversarial from clean features", "Err_det", "%", 0, 1, "lower",
+               f"{CSG}, section 5.2"),
+        Metric("detection_auc", "Area under the curve of that detector", "AUC_det", "share", 0, 1, "higher",
+               f"{CSG}, section 5.2"),
+        Metric("detection_size", "Training images of a class that a detector had", "s", "images", 0, None, "neither",
+               OURS),
         # Of its filters, gates and features.
+        Metric("masked_recall", "Recall of classes whose filters are closed", "Rec_closed", "%", 0, 1, "lower", CSG),
+        Metric("kept_recall", "Recall of the other classes", "Rec_kept", "%", 0, 1, "higher", CSG),
+        Metric("unmasked_recall", "Recall of the other classes, all filters open", "Rec_all", "%", 0, 1, "neither",
+               CSG),
+        Metric("closed_filters", "Filters that are closed", "m", "filters", 0, None, "neither", CSG),
+        Metric("open_share", "Predictions of the classes whose filters alone are open", "P_open", "%", 0, 1, "higher",
+               CSG),
+        Metric("confusion", "Images of class y predicted as p", "P(p∣y)", "%", 0, 1, "neither", CSG),
+        Metric("cluster_accuracy", "Accuracy of clusters of features", "Acc_cluster", "%", 0, 1, "higher", CENTRES),
+        Metric("cluster_centre", "Entry of the cluster centre of a class", "c_yk", "activation", 0, None, "neither",
+               CENTRES),
+        Metric("centre_distance", "Distance of normalised cluster centres", "‖ĉᵢ−ĉⱼ‖₂", "norm", 0, 2, "neither",
+               CENTRES),
+        Metric("centre_gate_cosine", "Cosine of cluster centres and gates", "cos(c_y, G_y)", "cosine", 0, 1, "higher",
+               CENTRES),
         Metric("mutual_information_score", "Mutual information score", "MIS", "nat", 0, None, "higher", CSG),
         Metric("mutual_information_floor", "MIS of shuffled labels", "MIS₀", "nat", 0, None, "neither", CSG),
         Metric("mutual_information", "Mutual information of filter and class", "M_kc", "nat", 0, None, "higher", CSG),

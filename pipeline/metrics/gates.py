@@ -66,9 +66,9 @@ def summary(similarity: Tensor) -> Similarity:
 
 
 def arg_max_class(gates: Tensor) -> Tensor:
-    """For each of K filters the class with its largest gate, the first of several; −1 if its gates are 0 or NaN."""
+    """For each of K filters the class with its largest gate; −1 if several have it, or its gates are 0 or NaN."""
     largest, classes = gates.max(dim=0)
-    return torch.where(largest > 0, classes, -1)
+    return torch.where((largest > 0) & ((gates == largest).sum(dim=0) == 1), classes, -1)
 
 
 def serving(gates: Tensor) -> Tensor:

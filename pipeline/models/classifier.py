@@ -18,6 +18,12 @@ class GapClassifier(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
 
+    @property
+    def last_convolution(self) -> nn.Conv2d:
+        """The convolution that the filters of the last stage belong to, shortcuts beside it left aside."""
+        layers = self.backbone.named_modules()
+        return [layer for name, layer in layers if isinstance(layer, nn.Conv2d) and ".shortcut." not in name][-1]
+
     def maps(self, images: Tensor) -> Tensor:
         """Activation maps A(x) of the last stage, B×K×h×w."""
         return self.backbone((images - self.mean) / self.std)

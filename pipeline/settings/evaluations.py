@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from pipeline.settings.attacks import AnyAttack
 from pipeline.settings.base import Name, PositiveShare, Section
@@ -43,6 +43,25 @@ class Adversarial(Evaluation):
     """Attack the first so many test images that the network classifies correctly."""
 
 
+class AdversarialDetection(Evaluation):
+    """Whether random forests tell adversarial images from clean ones by their features (csg.md E10)."""
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    kind: Literal["adversarial_detection"] = Field(alias="from")
+    attack: AnyAttack
+    """Attack on the network itself."""
+    targeted: bool = True
+    """Towards a random other class, not just away from the right one."""
+    sizes: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (25, 50, 100)
+    """Training images of each class that a detector learns from; one detector a size."""
+    test_size: PositiveInt = 50
+    """Test images of each class that it is tested on."""
+    trees: PositiveInt = 100
+    """Trees of a forest."""
+    forests: PositiveInt = 5
+    """Forests, with seeds of their own, over which errors are averaged."""
+
+
 class AttributeFidelity(Evaluation):
     """How well single quantised features match attributes that training never saw: d_D (intersection.md section 5)."""
 
@@ -50,6 +69,13 @@ class AttributeFidelity(Evaluation):
     kind: Literal["attribute_fidelity"] = Field(alias="from")
     bits: Annotated[int, Field(ge=1, le=8)] = 4
     """Features are quantised to 2^bits codes."""
+
+
+class FeatureClusters(Evaluation):
+    """Whether k-means on the features finds the classes, and centres that look like the gates (csg.md E8)."""
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    kind: Literal["feature_clusters"] = Field(alias="from")
 
 
 class Fidelity(Evaluation):
@@ -70,6 +96,19 @@ class FilterCorrelation(Evaluation):
 
     splits: ClassVar[tuple[str, ...]] = ()
     kind: Literal["filter_correlation"] = Field(alias="from")
+
+
+class FilterMasking(Evaluation):
+    """What is predicted when the filters of some classes are closed, or only they are open (csg.md E7)."""
+
+    kind: Literal["filter_masking"] = Field(alias="from")
+    closed: Annotated[tuple[Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)], ...], Field(min_length=1)] = (
+        (0,),
+        (0, 5),
+    )
+    """Sets of classes, by number, whose filters are closed together."""
+    filters: PositiveInt | None = None
+    """Filters of a class for a method without gates; null means all filters over classes, rounded down."""
 
 
 class GateDensity(Evaluation):
@@ -159,9 +198,12 @@ class Sparsity(Evaluation):
 AnyEvaluation = Annotated[
     Accuracy
     | Adversarial
+    | AdversarialDetection
     | AttributeFidelity
+    | FeatureClusters
     | Fidelity
     | FilterCorrelation
+    | FilterMasking
     | GateDensity
     | GateSimilarity
     | LinearProbe

@@ -58,6 +58,15 @@ class Std(Method, Training):
     kind: Literal["std"] = Field(alias="from")
 
 
+class FixedGates(Section):
+    """Gate matrix made by hand (csg.md section 2.8): exclusive · classes + shared is the number of filters."""
+
+    exclusive: PositiveInt
+    """m1: filters that each class has for itself."""
+    shared: NonNegativeInt
+    """m2: last filters, which serve all classes."""
+
+
 class Csg(Method, Training):
     """Class-specific gates (csg.md section 2)."""
 
@@ -82,6 +91,21 @@ class Csg(Method, Training):
     """First value of every gate."""
     share_filters: bool = False
     """Allow more classes than filters, where classes cannot have a filter each."""
+    fixed_gates: FixedGates | None = None
+    """Gates that stay as they are, instead of learnt ones: lambda2, density_bound, penalty, projection, gate_init and
+    share_filters then have no effect."""
+    joint_weights: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
+    """For fixed gates: weights of the cross-entropies of STD and CSG path, summed in every step (csg.md section 8.29),
+    where warmup, period, csg_min and lambda1 then have no effect; null alternates the paths."""
+
+    @model_validator(mode="after")
+    def _weighs_paths(self) -> "Csg":
+        if self.joint_weights is not None:
+            if self.fixed_gates is None:
+                raise ValueError("joint_weights need fixed_gates: learnt gates are trained in epochs of their own")
+            if not any(self.joint_weights):
+                raise ValueError("joint_weights are both 0, which leaves nothing to train on; raise one of them")
+        return self
 
     @model_validator(mode="after")
     def _has_csg_epochs(self) -> "Csg":

@@ -1,7 +1,6 @@
 """Success and size of attacks by hand, on one trained network, and how targets are dealt."""
 
 import json
-from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -9,7 +8,8 @@ import torch
 from victims import CLASSES, subject
 
 from pipeline.attacks.fgsm import fgsm
-from pipeline.evaluations.adversarial import evaluate, other_classes
+from pipeline.attacks.targets import other_classes
+from pipeline.evaluations.adversarial import evaluate
 from pipeline.evaluations.subject import Row, Subject
 from pipeline.models import trained
 from pipeline.settings import parse_slice
@@ -121,24 +121,3 @@ def test_changes_that_eight_bits_do_not_show_are_none():
     found = rows(near, {"from": "fgsm", "epsilon": 0.0019}, samples=1)
     assert value(found, "attack_success").value == 1
     assert value(found, "attack_pixels").value == 0 and value(found, "attack_distance_linf").value > 0.0018
-
-
-@pytest.mark.parametrize("classes", [2, 3, 7])
-def test_targets_are_other_classes_dealt_evenly(classes):
-    labels = torch.randint(0, classes, (400,), generator=torch.Generator().manual_seed(classes))
-    targets = other_classes(labels, classes, torch.Generator().manual_seed(0))
-    assert (targets != labels).all() and targets.min() >= 0 and targets.max() < classes
-    for label in range(classes):
-        of_class = targets[labels == label].tolist()
-        for start in range(0, len(of_class) - classes + 2, classes - 1):
-            run = of_class[start : start + classes - 1]
-            assert sorted(run) == [other for other in range(classes) if other != label]
-    counts = Counter(targets.tolist()).values()
-    assert max(counts) - min(counts) <= 400 / classes
-    again, other = (other_classes(labels, classes, torch.Generator().manual_seed(seed)) for seed in (0, 1))
-    assert torch.equal(targets, again) and (classes == 2 or not torch.equal(targets, other))
-
-
-def test_classes_without_images_are_targets_too():
-    targets = other_classes(torch.zeros(6, dtype=torch.long), 4, torch.Generator().manual_seed(0))
-    assert Counter(targets.tolist()) == {1: 2, 2: 2, 3: 2}

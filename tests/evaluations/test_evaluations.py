@@ -167,6 +167,12 @@ def test_gate_density_and_its_interval(toy):
     assert 0.25 < by_hand < 1
 
 
+def test_fixed_gates_have_no_interval_to_end_in(toy):
+    subject = toy.subject(splits=False)
+    subject.header["settings"]["fixed_gates"] = {"exclusive": 1, "shared": 2}
+    assert [row.metric for row in evaluate("gate_density", subject)] == ["l1_density"]
+
+
 def test_network_without_gates_is_named(without_gates):
     with pytest.raises(UserError, match=r"std/3\.safetensors: method 'std' has no gates; .*under `methods`"):
         evaluate("gate_density", without_gates.subject(splits=False))
@@ -218,12 +224,16 @@ def run(kind: str, toy: Trained, output: Path, **settings) -> list[dict]:
 #: What evaluations need to be told, and sizes that suit images of 8×8.
 SMALL = {
     "adversarial": {"attack": {"from": "fgsm", "epsilon": 0.2}},
+    "adversarial_detection": {
+        "attack": {"from": "fgsm", "epsilon": 0.2}, "sizes": [5, 10], "test_size": 5, "trees": 5, "forests": 2
+    },
+    "filter_masking": {"closed": [[0], [0, 1]]},
     "fidelity": {"explainers": ["gradient"], "patch": 2, "steps": [2, 5], "draws": 2},
     "localisation": {"explainers": ["gradient"], "gradient_filters": 2, "gradient_samples": 10},
     "map_robustness": {"explainer": {"from": "input_gradient"}, "samples": 5, "steps": 2},
     "randomisation": {"explainer": {"from": "input_gradient"}, "samples": 5},
     "sparsity": {"explainers": ["gradient"]},
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", sorted(TABLES["evaluation"]))

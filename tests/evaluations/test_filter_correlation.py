@@ -51,25 +51,36 @@ def mean(values: list[float]):
     return pytest.approx(sum(values) / len(values), abs=1e-6)
 
 
-def test_rows_are_the_loop_over_pairs_of_the_last_blocks_filters(subject, blocks):
-    gates = subject.gates.T.tolist()
-    groups = [column.index(max(column)) for column in gates]
-    values = cosines(subject.tensors[f"network.backbone.{2 + 3 * blocks}.conv2.weight"])
+def grouped(values: dict[tuple[int, int], float], groups: list[int], subset: str | None) -> list[Row]:
     within = [value for (i, j), value in values.items() if groups[i] == groups[j]]
     between = [value for (i, j), value in values.items() if groups[i] != groups[j]]
     assert within and between, "a toy that tells nothing; change it"
-    assert evaluate(subject, SETTINGS) == [
-        Row("filter_correlation", mean(list(values.values())), 15),
-        Row("filter_correlation_within", mean(within), len(within)),
-        Row("filter_correlation_between", mean(between), len(between)),
-        Row("filter_correlation_ratio", pytest.approx(mean(within).expected / mean(between).expected, abs=1e-5), 15),
+    ratio = pytest.approx(mean(within).expected / mean(between).expected, abs=1e-5)
+    return [
+        Row("filter_correlation_within", mean(within), len(within), subset),
+        Row("filter_correlation_between", mean(between), len(between), subset),
+        Row("filter_correlation_ratio", ratio, 15, subset),
     ]
 
 
-def test_network_without_gates_has_only_the_mean_of_all(subject):
-    whole = evaluate(subject, SETTINGS)[0]
+def test_rows_are_the_loop_over_pairs_of_the_last_blocks_filters(subject, blocks):
+    values = cosines(subject.tensors[f"network.backbone.{2 + 3 * blocks}.conv2.weight"])
+    by_gates, by_weights = (
+        [column.index(max(column)) for column in matrix.T.tolist()]
+        for matrix in (subject.gates, subject.tensors["network.head.weight"])
+    )
+    assert by_gates != by_weights
+    assert evaluate(subject, SETTINGS) == [
+        Row("filter_correlation", mean(list(values.values())), 15),
+        *grouped(values, by_gates, None),
+        *grouped(values, by_weights, "groups=weights"),
+    ]
+
+
+def test_network_without_gates_has_the_groups_of_its_weights(subject):
+    whole = evaluate(subject, SETTINGS)
     del subject.tensors["gates"]
-    assert evaluate(subject, SETTINGS) == [whole]
+    assert evaluate(subject, SETTINGS) == [row for row in whole if row.subset or row.metric == "filter_correlation"]
 
 
 def test_network_stays_as_it_is(subject):

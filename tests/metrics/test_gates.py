@@ -89,7 +89,7 @@ def test_counts_of_fixed_gates(own, shared):
     assert filter_counts(gates) == (own, shared)
     assert (serving(gates).sum(dim=1) == own + shared).all()
     groups = arg_max_class(gates)
-    assert groups.tolist() == [k // own for k in range(10 * own)] + [0] * shared
+    assert groups.tolist() == [k // own for k in range(10 * own)] + [-1] * shared
 
 
 def test_counting_rule_is_the_loop_by_hand():
