@@ -7,6 +7,7 @@ Liang et al. 2020).
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pipeline.report.results import Results
 
@@ -40,6 +41,7 @@ def draw(results: Results) -> Figure:
                 vmax=1 if gates else limit,
             )
             axes.set(title=title, xlabel="filter, in gate order", ylabel="class")
+            axes.yaxis.set_major_locator(MaxNLocator(integer=True))
             figure.colorbar(image, ax=axes)
     return figure
 
