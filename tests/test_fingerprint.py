@@ -242,7 +242,7 @@ def jobs() -> dict[str, str]:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("methods.csg", {"train csg"}),
+        ("methods.csg", {"train csg", "train csg_fixed"}),
         ("methods.std", {"train std"}),
         ("metrics.sparsity", {"evaluate sparsity"}),
         ("evaluations.accuracy", {"evaluate accuracy"}),
@@ -251,7 +251,7 @@ def jobs() -> dict[str, str]:
         # Evaluations that run an explainer or an attack themselves depend on the one that their settings name.
         ("explainers.layers", {"explain grad_cam"}),
         ("explainers.input_gradient", PIXELS | {"evaluate map_robustness", "evaluate randomisation"}),
-        ("attacks.pgd", {"evaluate adversarial"}),
+        ("attacks.pgd", {"evaluate adversarial", "evaluate adversarial_detection"}),
         ("attacks.fgsm", set()),
         ("datasets.formats.idx", {"prepare mnist", "prepare fashion_mnist", "prepare textured_digits"}),
         ("datasets.toyworld.trees.cub", {"prepare cub_toy"}),

@@ -1,6 +1,6 @@
 """What the tests of datasets share."""
 
-import tarfile
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +15,7 @@ def unpacked(real_data, tmp_path_factory) -> Callable[[str], Path]:
     def unpack(archive: str) -> Path:
         if archive not in folders:
             folders[archive] = tmp_path_factory.mktemp(archive.partition(".")[0])
-            with tarfile.open(real_data / archive) as tar:
-                tar.extractall(folders[archive], filter="data")
+            shutil.unpack_archive(real_data / archive, folders[archive])
         return folders[archive]
 
     return unpack
