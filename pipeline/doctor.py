@@ -40,12 +40,12 @@ def run(settings: "Settings") -> None:
     for name in named:
         block = settings.datasets[name]
         if block.drawn:
-            print(f"  {name:{width}} drawn by toyworld")
+            print(f"  {name.ljust(width)} drawn by toyworld")
             continue
         sources = import_module(registry.module("dataset", block.kind)).SOURCES
         needed = [source for source in sources if not source.only_with]
         for text in [_state(source, Path(settings.run.raw_dir)) for source in needed] or ["nothing to download"]:
-            print(f"  {name:{width}} {text}")
+            print(f"  {name.ljust(width)} {text}")
 
 
 def _gpus() -> str:
