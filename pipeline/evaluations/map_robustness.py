@@ -18,7 +18,7 @@ from pipeline.attacks.top_k import top_k
 from pipeline.errors import UserError
 from pipeline.evaluations.subject import Row, Subject
 from pipeline.metrics.similarity import display_map, normalised_distance, ssim, top_k_intersection
-from pipeline.models.trained import batches
+from pipeline.models.trained import batches, explained_classes
 
 if TYPE_CHECKING:
     from pipeline.settings.evaluations import MapRobustness
@@ -48,8 +48,7 @@ def _batch(subject: Subject, settings: "MapRobustness", rows: slice) -> dict[str
     images, network = subject.splits["test"], subject.network
     rows = slice(rows.start, min(rows.stop, settings.samples))
     pixels = images.floats(rows)
-    with torch.no_grad():
-        targets = images.labels[rows] if settings.explainer.target == "label" else network(pixels).argmax(1)
+    targets = explained_classes(network, pixels, images.labels[rows], settings.explainer.target)
     attribution = _attribution(network, targets, settings.explainer)
     original = attribution(pixels)
     values: dict[str, list[Tensor]] = {}

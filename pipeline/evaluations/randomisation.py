@@ -13,7 +13,7 @@ from pipeline import registry
 from pipeline.evaluations.subject import Row, Subject
 from pipeline.explainers.maps import resized
 from pipeline.metrics.randomisation import Likeness, cascade, likeness
-from pipeline.models.trained import batches
+from pipeline.models.trained import batches, explained_classes
 
 if TYPE_CHECKING:
     from pipeline.settings.evaluations import Randomisation
@@ -39,11 +39,9 @@ def _maps(subject: Subject, network: nn.Module, settings: "Randomisation") -> Te
     explain = registry.load("explainer", settings.explainer.kind)
     images = subject.splits["test"]
     first = torch.arange(len(images))[: settings.samples]
-    by_label = settings.explainer.target == "label"
     maps = []
     for rows in batches(len(first)):
         pixels = images.floats(first[rows])
-        with torch.no_grad():
-            targets = images.labels[first[rows]] if by_label else subject.network(pixels).argmax(1)
+        targets = explained_classes(subject.network, pixels, images.labels[first[rows]], settings.explainer.target)
         maps.append(resized(explain(network, pixels, targets, settings.explainer).detach(), pixels.shape[2:]).cpu())
     return torch.cat(maps)

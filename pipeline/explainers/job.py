@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pipeline.checkpoints import load_checkpoint
 from pipeline.explainers.maps import Maps, write_maps
-from pipeline.models.trained import batches, network_of
+from pipeline.models.trained import batches, explained_classes, network_of
 from pipeline.training.compute import choose
 from pipeline.training.data import Images
 
@@ -34,8 +34,7 @@ def run(
     targets, values = [], []
     for rows in batches(len(images)):
         pixels = images.floats(rows)
-        with torch.no_grad():
-            target = images.labels[rows] if settings.target == "label" else network(pixels).argmax(1)
+        target = explained_classes(network, pixels, images.labels[rows], settings.target)
         values.append(explain(network, pixels, target, settings).cpu())
         targets += target.tolist()
     write_maps(output, Maps(images.ids, targets, torch.cat(values)))

@@ -26,3 +26,9 @@ def network_of(tensors: dict[str, Tensor], header: dict, device: torch.device) -
 def batches(count: int) -> Iterator[slice]:
     """Slices that cover 0..count."""
     return (slice(start, start + BATCH) for start in range(0, count, BATCH))
+
+
+@torch.no_grad()
+def explained_classes(network: nn.Module, pixels: Tensor, labels: Tensor, target: str) -> Tensor:
+    """Classes B whose logits are explained on `pixels` B×C×H×W: their `labels` B, or for "prediction" the network's."""
+    return labels if target == "label" else network(pixels).argmax(1)
