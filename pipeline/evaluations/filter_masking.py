@@ -4,9 +4,8 @@ Closed means that the pooled features of those filters are 0. With gates, the fi
 without, the m filters with the largest mean activation on the test images of c (csg.md 8.31), m being the setting
 `filters` or, if that is null, K // C, at least 1: the group sizes of another run, which the paper's code takes, are not
 at hand. Expected with gates: closed classes are hardly predicted while the others keep their recall, and nothing but
-the open classes is predicted when only their filters are open. Compare methods at about equal `closed_filters`: on
-digits, closing nine of 64 filters takes a class from an ordinary network too, and few open ones name mostly their own
-class there too.
+the open classes is predicted when only their filters are open. Compare methods at about equal `closed_filters`,
+since more closed filters take a class from an ordinary network too.
 """
 
 from typing import TYPE_CHECKING
