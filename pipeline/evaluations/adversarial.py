@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from pipeline import registry
-from pipeline.attacks.outcome import fooled
+from pipeline.attacks import batched
 from pipeline.attacks.targets import other_classes
 from pipeline.evaluations.subject import Row, Subject
-from pipeline.models.trained import batches
 from pipeline.training.streams import stream
 
 if TYPE_CHECKING:
@@ -54,15 +52,11 @@ def _attacked(
 ) -> tuple[Tensor, Tensor]:
     """On the CPU, for the images with the numbers `attacked` N: N bool, fooled or not, and N×C×H×W, what changed."""
     images = subject.splits["test"]
-    attack = registry.load("attack", settings.attack.kind)
     generator = stream(subject.seed, "attack", settings.attack.kind)
     succeeded, changes = [torch.zeros(0, dtype=torch.bool)], [images.floats(slice(0)).cpu()]
-    for rows in batches(len(attacked)):
-        chosen = attacked[rows].to(images.pixels.device)
-        pixels, labels = images.floats(chosen), images.labels[chosen]
-        goals = None if targets is None else targets[rows].to(pixels.device)
-        found = attack(subject.network, pixels, labels, goals, settings.attack, generator)
-        with torch.no_grad():
-            succeeded.append(fooled(subject.network(found), labels, goals).cpu())
+    for pixels, found, wrong in batched.attacked(
+        subject.network, images, attacked, targets, settings.attack, generator
+    ):
+        succeeded.append(wrong.cpu())
         changes.append((found - pixels).cpu())
     return torch.cat(succeeded), torch.cat(changes)

@@ -12,12 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from pipeline import registry
-from pipeline.attacks.outcome import fooled
+from pipeline.attacks import batched
 from pipeline.attacks.targets import other_classes
 from pipeline.evaluations.subject import Row, Subject
 from pipeline.metrics.detection import detection_auc, detection_error, detection_scores
-from pipeline.models.trained import batches
 from pipeline.training.streams import derive, stream
 
 if TYPE_CHECKING:
@@ -80,15 +78,9 @@ def _attacked(subject: Subject, settings: "AdversarialDetection", split: str, si
     targets = None
     if settings.targeted:
         targets = other_classes(labels, images.classes, stream(subject.seed, "attack", "targets", split))[attacked]
-    attack = registry.load("attack", settings.attack.kind)
     generator = stream(subject.seed, "attack", settings.attack.kind, split)
     found = []
-    for rows in batches(len(attacked)):
-        chosen = attacked[rows].to(images.pixels.device)
-        pixels, truth = images.floats(chosen), images.labels[chosen]
-        goals = None if targets is None else targets[rows].to(pixels.device)
-        changed = attack(network, pixels, truth, goals, settings.attack, generator)
+    for pixels, changed, wrong in batched.attacked(network, images, attacked, targets, settings.attack, generator):
         with torch.no_grad():
-            clean, adversarial = network.features(pixels), network.features(changed)
-            found.append((clean.cpu(), adversarial.cpu(), fooled(network(changed), truth, goals).cpu()))
+            found.append((network.features(pixels).cpu(), network.features(changed).cpu(), wrong.cpu()))
     return Attacked(ranks[attacked], *(torch.cat(parts) for parts in zip(*found, strict=True)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from pipeline.errors import UserError
 from pipeline.evaluations.subject import Row, Subject
 from pipeline.explainers.maps import Maps, resized
 from pipeline.metrics.fidelity import aopc
@@ -38,6 +39,8 @@ def _areas(subject: Subject, maps: Maps, settings: "Fidelity") -> Tensor:
     """AOPC by L and image, len(steps)×N."""
     images = subject.splits["test"]
     places = {name: row for row, name in enumerate(images.ids)}
+    if unknown := [name for name in maps.ids if name not in places]:
+        raise UserError(f"{images.path}: has no image '{unknown[0]}', which the maps explain; delete the maps")
     explained = torch.tensor([places[name] for name in maps.ids])
     areas = []
     for rows in batches(len(explained)):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from pipeline.errors import UserError
 from pipeline.evaluations.fidelity import evaluate
 from pipeline.evaluations.subject import Row, Subject
 from pipeline.explainers.maps import Maps, resized
@@ -113,6 +114,13 @@ def test_broken_map_is_left_out_and_not_counted():
     areas = by_hand(subject(), maps(4), 2, [5])[0, [0, 1, 3]]
     row = evaluate(subject(one=broken), settings(patch=2, steps=[5]))[0]
     assert row == Row("aopc", pytest.approx(areas.mean().item(), abs=1e-6), 3, None, "one")
+
+
+def test_maps_of_other_images_are_refused():
+    other = maps(2)
+    other.ids[1] = "elsewhere"
+    with pytest.raises(UserError, match="has no image 'elsewhere', which the maps explain"):
+        evaluate(subject(one=other), settings(patch=2, steps=[5]))
 
 
 def test_measuring_leaves_maps_and_network_as_they_were():

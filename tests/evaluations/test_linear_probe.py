@@ -3,60 +3,25 @@
 import json
 import math
 
-import numpy as np
 import pytest
-import torch
+from attributed import attributed
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
-from tables import write_samples
 
-from pipeline.datasets.samples import Prepared, Sample
 from pipeline.evaluations.linear_probe import evaluate
 from pipeline.evaluations.subject import Row, Subject
 from pipeline.models import trained
-from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import ResnetCifar
-from pipeline.training.data import Images
-from pipeline.training.streams import seeded
 
 IMAGES = {"train": 60, "test": 50}
 ATTRIBUTES = 3
-NAMES = ["a", "b"]
-NETWORK = ResnetCifar(kind="resnet_cifar", blocks=1, channels=(4, 4, 6))
 
 
 @pytest.fixture
 def subject(tmp_path) -> Subject:
     """Attributes that depend on the brightness of the image; all have the last."""
-    splits = {}
-    for split, count in IMAGES.items():
-        drawn = np.random.default_rng(count)
-        light = drawn.random((count, 1))
-        images = (light[:, None, None] * drawn.integers(160, 256, (count, 8, 8, 1))).astype(np.uint8)
-        marks = (light < [0.3, 0.6, 2.0]).astype(np.uint8)
-        prepared = Prepared(
-            class_names=NAMES, mean=[0.4], std=[0.2], train=(), test=(), columns=("attributes",),
-            names={"attributes": [str(i) for i in range(ATTRIBUTES)]},
-        )  # fmt: skip
-        samples = [
-            Sample(sample_id=f"{split}-{i}", image=images[i], label=i % 2, attributes=marks[i]) for i in range(count)
-        ]
-        write_samples(tmp_path / split, samples, prepared, augment={})
-        splits[split] = Images.read(str(tmp_path / split), torch.device("cpu"))
-    with seeded(0, "init"):
-        network = build(NETWORK, channels=1, classes=2, mean=[0.4], std=[0.2])
-        network.train()(splits["train"].floats(slice(None)))
-    header = {
-        "method": "none",
-        "seed": 5,
-        "settings": {"network": NETWORK.slice()},
-        "class_names": NAMES,
-        "input": {"channels": 1, "mean": [0.4], "std": [0.2]},
-    }
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    return Subject("5.safetensors", tensors, header, torch.device("cpu"), splits, {})
+    return attributed(tmp_path, IMAGES, lambda _, light: light < [0.3, 0.6, 2.0], darkest=160)
 
 
 def settings(regularisation: float = 1.0):
