@@ -6,10 +6,8 @@ import sys
 from pipeline import driver, layout
 from pipeline.workflow import INDEX, claims_code, page_code, plan_or_exit
 
-configfile: "params.yaml"
-
 attending = driver.attend()
-plan = plan_or_exit(config)
+plan = plan_or_exit(workflow.config_settings.configfiles, workflow.config_settings.config)
 ROOT = plan.root
 RUN = plan.settings.run
 

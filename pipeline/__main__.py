@@ -30,6 +30,7 @@ EXAMPLES = """examples:
   python -m pipeline claims csg                             verdicts of a study
   python -m pipeline figure csg training_curves             one of its figures
   python -m pipeline report index                           the page
+  python -m pipeline record csg                             results worth keeping, into studies/csg/recorded/<scale>/
   python -m pipeline train digits csg 0 --configfile scales/smoke.yaml
   python -m pipeline metrics                                every metric: symbol, range, direction, source
   python -m pipeline explainers                             every explainer: sign, range, resolution, cost, source
@@ -103,6 +104,7 @@ def train(args: argparse.Namespace) -> None:
     base = args.base
     if block.base and not base:
         base = layout.model(_root(args), args.dataset, block.base, args.seed)
+    pretrained = None if base else block.network.pretrained_file
     job.run(
         fit=registry.load("method", block.kind),
         build=registry.load("network", block.network.kind),
@@ -112,6 +114,7 @@ def train(args: argparse.Namespace) -> None:
         seed=args.seed,
         data=args.data or layout.dataset(_root(args), args.dataset, "train"),
         base=base,
+        pretrained=pretrained,
         model=args.model or layout.model(_root(args), *place),
         history=args.history or layout.history(_root(args), *place),
         state=args.state or layout.state(_root(args), *place),
@@ -199,6 +202,13 @@ def report(args: argparse.Namespace) -> None:
     job.run(studies=[Study(one) for one in slices], output=layout.page(slices[0]["root"], args.page))
 
 
+def record(args: argparse.Namespace) -> None:
+    from pipeline import recorded as job
+    from pipeline.study import Study
+
+    job.run(Study(_study(args, args.study)), args.configfile)
+
+
 def metrics(args: argparse.Namespace) -> None:
     from pipeline.metrics import catalogue
 
@@ -269,7 +279,7 @@ def _block(args: argparse.Namespace, noun: str, name: str) -> Section:
 
 
 def _study(args: argparse.Namespace, name: str) -> dict:
-    if args.settings:
+    if getattr(args, "settings", None):
         return _plain(args.settings)
     if name not in _settings(args).studies:
         raise unknown("params.yaml", "study", name, _settings(args).studies)
@@ -344,6 +354,7 @@ def _parser() -> argparse.ArgumentParser:
     add(claims, "verdicts on the claims of a study", "study", **job)
     add(figure, "draw one figure of a study", "study", "figure", **job)
     add(report, "write the page of a study, or `index` with all", "page", **job)
+    add(record, "keep the finished results of a study in git, under studies/<study>/recorded/<scale>/", "study")
     add(why, "what snakemake would run now, because of which change, and for how long", "target?")
     add(cost, "what the recorded jobs of a scale cost")
     add(commit, "record the artifacts of params.yaml with DVC, and how they were made in provenance.json")

@@ -1,10 +1,22 @@
-"""Where every artifact lies. Rules and command line both ask here, so that a path is written down once.
+"""Where every artifact lies, and what a study keeps in git.
+
+Rules and command line both ask here, so that a path is written down once.
 
 All functions take and return paths relative to the project's root. `root` is the folder of one scale,
 `<run.artifacts_dir>/<run.scale>`; names may be Snakemake wildcards such as "{dataset}".
 """
 
 SPLITS = ("train", "test")
+
+
+def study_file(study: str, file: str) -> str:
+    """A file of the study itself, kept in git."""
+    return f"studies/{study}/{file}"
+
+
+def recorded(study: str, scale: str, file: str) -> str:
+    """A file of the results of one scale that are kept in git."""
+    return study_file(study, f"recorded/{scale}/{file}")
 
 
 def dataset(root: str, dataset: str, split: str) -> str:

@@ -47,6 +47,8 @@ TABLES: dict[str, dict[str, str]] = {
         "voc_animals": "pipeline.datasets.toyworld.trees.voc_animals:write",
     },
     "network": {
+        "alexnet_cifar": "pipeline.models.alexnet_cifar:build",
+        "resnet": "pipeline.models.resnet:build",
         "resnet_cifar": "pipeline.models.resnet_cifar:build",
     },
     "method": {
@@ -84,7 +86,7 @@ TABLES: dict[str, dict[str, str]] = {
         "fidelity": "pipeline.evaluations.fidelity:evaluate",
         "filter_correlation": "pipeline.evaluations.filter_correlation:evaluate",
         "filter_masking": "pipeline.evaluations.filter_masking:evaluate",
-        "gate_density": "pipeline.evaluations.gate_density:evaluate",
+        "gates": "pipeline.evaluations.gates:evaluate",
         "gate_similarity": "pipeline.evaluations.gate_similarity:evaluate",
         "linear_probe": "pipeline.evaluations.linear_probe:evaluate",
         "localisation": "pipeline.evaluations.localisation:evaluate",
@@ -94,12 +96,18 @@ TABLES: dict[str, dict[str, str]] = {
         "sparsity": "pipeline.evaluations.sparsity:evaluate",
     },
     "figure": {
+        "adversarial_detection": "pipeline.report.figures.adversarial_detection:draw",
+        "black_box": "pipeline.report.figures.black_box:draw",
         "contact_sheets": "pipeline.report.figures.contact_sheets:draw",
         "explanations": "pipeline.report.figures.explanations:draw",
+        "feature_clusters": "pipeline.report.figures.feature_clusters:draw",
         "filter_correlation": "pipeline.report.figures.filter_correlation:draw",
+        "filter_masking": "pipeline.report.figures.filter_masking:draw",
         "gate_similarity": "pipeline.report.figures.gate_similarity:draw",
         "gates_and_weights": "pipeline.report.figures.gates_and_weights:draw",
+        "localisation": "pipeline.report.figures.localisation:draw",
         "metrics": "pipeline.report.figures.metrics:draw",
+        "mutual_information": "pipeline.report.figures.mutual_information:draw",
         "training_curves": "pipeline.report.figures.training_curves:draw",
     },
 }

@@ -5,8 +5,10 @@ The slice is plain values, as `pipeline.workflow.study_slice` makes it and `--se
 mappings from instance name to that instance's settings.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline import layout
 
@@ -38,9 +40,14 @@ class Study:
     def runs(self) -> Iterator[tuple[str, str, int]]:
         """(dataset, method, seed) of every network that the study trains."""
         for dataset in self.slice["datasets"]:
-            for method in self.slice["methods"]:
+            for method in self.methods_on(dataset):
                 for seed in range(self.slice["seeds"]):
                     yield dataset, method, seed
+
+    def methods_on(self, dataset: str) -> list[str]:
+        """Methods by which networks are trained on that dataset."""
+        methods = self.slice["methods"].items()
+        return [name for name, settings in methods if dataset in (settings["datasets"] or (dataset,))]
 
     def tables(self) -> list[str]:
         """Tables of the study's datasets, all splits."""
@@ -59,13 +66,33 @@ class Study:
             for explainer in self.slice["explainers"]
         ]
 
+    def measurements(self) -> Iterator[tuple[str, str, str, int]]:
+        """(evaluation, dataset, method, seed) of everything that the study measures."""
+        for name, settings in self.slice["evaluations"].items():
+            for dataset, method, seed in self.runs():
+                if dataset in (settings["datasets"] or (dataset,)) and method in (settings["methods"] or (method,)):
+                    yield name, dataset, method, seed
+
     def evaluations(self) -> list[str]:
-        return [
-            layout.evaluation(self.root, name, dataset, method, seed)
-            for name, settings in self.slice["evaluations"].items()
-            for dataset, method, seed in self.runs()
-            if dataset in (settings["datasets"] or (dataset,)) and method in (settings["methods"] or (method,))
-        ]
+        return [layout.evaluation(self.root, *measurement) for measurement in self.measurements()]
 
     def figures(self) -> list[str]:
         return [layout.figure(self.root, self.name, figure) for figure in self.slice["figures"]]
+
+    def recorded_scales(self) -> list[str]:
+        """Scales of which results of the study are recorded in git."""
+        return sorted(path.name for path in Path(layout.recorded(self.name, "", "")).glob("[!.]*"))
+
+    def printed(self) -> list[str]:
+        """Files in git with numbers in print and how ours relate to them; none without comparison.yaml."""
+        paths = [layout.study_file(self.name, name) for name in ("comparison.yaml", "published.csv", "second_hand.csv")]
+        return [path for path in paths if Path(path).is_file()] if Path(paths[0]).is_file() else []
+
+    def compared(self) -> list[str]:
+        """Files in git that the page lays beside the results; none without comparison.yaml."""
+        recorded = [
+            layout.recorded(self.name, scale, name)
+            for scale in self.recorded_scales()
+            for name in ("metrics.csv", "about.json")
+        ]
+        return [*self.printed(), *filter(os.path.isfile, recorded)] if self.printed() else []

@@ -5,7 +5,7 @@ Imports nothing heavy, since Snakemake reads it whenever it parses the Snakefile
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 INDEX = "index"
 
 
-def plan_or_exit(config: dict) -> "Plan":
-    """The plan of a Snakemake config; on bad settings one line on standard error and exit code 2."""
+def plan_or_exit(overlays: Sequence[Path], config: Mapping[str, Any]) -> "Plan":
+    """The plan of params.yaml under the `overlays` of --configfile and the keys of --config.
+
+    Snakemake's own merging of these files cannot replace a block whose `from` changes. On bad settings one line on
+    standard error and exit code 2.
+    """
     try:
-        return Plan(settings.validate(config))
+        return Plan(settings.load("params.yaml", *overlays, above=dict(config)))
     except UserError as error:
         print(f"clearbox: {error}", file=sys.stderr)
         sys.exit(2)
@@ -62,6 +66,11 @@ class Plan:
         """Checkpoint that a method starts from, if it names one."""
         base = self.settings.methods[w.method].base
         return [layout.model(self.root, w.dataset, base, w.seed)] if base else []
+
+    def pretrained(self, w: Any) -> list[str]:
+        """File of weights that a method without base starts from, if it names one."""
+        method = self.settings.methods[w.method]
+        return [method.network.pretrained_file] if method.network.pretrained_file and not method.base else []
 
     def evaluation_data(self, w: Any) -> list[str]:
         splits = self.settings.evaluations[w.evaluation].splits
@@ -104,6 +113,8 @@ def study_slice(settings: "Settings", name: str) -> dict:
         noun: {instance: getattr(settings, noun)[instance].slice() for instance in getattr(study, noun)}
         for noun in ("datasets", "methods", "explainers", "evaluations")
     }
+    for instance, block in named["methods"].items():
+        block["datasets"] = settings.methods[instance].datasets
     for instance, block in named["evaluations"].items():
         block |= {noun: getattr(settings.evaluations[instance], noun) for noun in ("datasets", "methods")}
     return {"study": name, "root": settings.run.root, **study.slice(), **named}
@@ -126,7 +137,9 @@ def explain_code(explainer: "Explainer", network: "AnyNetwork") -> Code:
 
 
 def evaluate_code(evaluation: "Evaluation", network: "AnyNetwork") -> Code:
-    parts = [module(noun, part.kind) for noun in ("explainer", "attack") if (part := getattr(evaluation, noun, None))]
+    explainer = getattr(evaluation, "explainer", None)
+    parts = [module("explainer", explainer.kind)] if explainer else []
+    parts += [module("attack", attack.kind) for attack in getattr(evaluation, "attacks", {}).values()]
     own = module("evaluation", evaluation.kind)
     return Code(("pipeline.evaluations.job", own, module("network", network.kind), *parts))
 

@@ -4,6 +4,7 @@ rule train:
     input:
         data=layout.dataset(ROOT, "{dataset}", "train"),
         base=plan.base_model,
+        pretrained=plan.pretrained,
     output:
         model=layout.model(ROOT, "{dataset}", "{method}", "{seed}"),
         history=layout.history(ROOT, "{dataset}", "{method}", "{seed}"),

@@ -33,6 +33,7 @@ rule figure:
         plan.of_study("histories"),
         plan.of_study("explanations"),
         plan.of_study("evaluations"),
+        plan.of_study("printed"),
     output:
         report(
             layout.figure(ROOT, "{study}", "{figure}"),
@@ -64,6 +65,7 @@ rule page:
         plan.of_page("tables"),
         plan.of_page("models"),
         plan.of_page("evaluations"),
+        plan.of_page("compared"),
     output:
         report(
             layout.page(ROOT, "{page}"),

@@ -1,12 +1,13 @@
 """Small networks for tests of attacks, and images for them."""
 
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 
 import torch
 from torch import Tensor, nn
 
-from pipeline.evaluations.subject import Subject
+from pipeline.evaluations.subject import Row, Subject
 from pipeline.models.classifier import GapClassifier
 from pipeline.models.resnet_cifar import build
 from pipeline.settings.methods import ResnetCifar
@@ -111,6 +112,13 @@ def same_state(network: nn.Module, before: list) -> bool:
     values, *rest = state(network)
     equal = all(one == other and torch.equal(a, b) for (one, a), (other, b) in zip(values, before[0], strict=True))
     return equal and rest == before[1:]
+
+
+def of_attack(rows: list[Row], name: str) -> list[Row]:
+    """The rows of one attack as if it had been alone, without its name in their subsets."""
+    own = f"attack={name}"
+    kept = [row for row in rows if row.subset and f"{row.subset},".startswith(f"{own},")]
+    return [replace(row, subset=row.subset.removeprefix(own).removeprefix(",") or None) for row in kept]
 
 
 def subject(count: int = 60) -> Subject:

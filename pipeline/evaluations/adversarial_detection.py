@@ -14,11 +14,13 @@ from torch.nn.functional import one_hot
 
 from pipeline.attacks import batched
 from pipeline.attacks.targets import other_classes
+from pipeline.evaluations.by_attack import by_attack
 from pipeline.evaluations.subject import Row, Subject
 from pipeline.metrics.detection import detection_auc, detection_error, detection_scores
 from pipeline.training.streams import derive, stream
 
 if TYPE_CHECKING:
+    from pipeline.settings.attacks import AnyAttack
     from pipeline.settings.evaluations import AdversarialDetection
 
 
@@ -32,15 +34,21 @@ class Attacked(NamedTuple):
 
 
 def evaluate(subject: Subject, settings: "AdversarialDetection") -> list[Row]:
-    """Metrics `detection_error` and `detection_auc` of detectors trained on s images a class, subset "size=s".
+    """Metrics `detection_error` and `detection_auc` of detectors trained on s images a class, subset
+    "attack=pgd,size=s".
 
-    Means over the forests, with those of the largest size overall; `n` counts test rows, two an image. Single forests
-    have "size=s,forest=f", and "size=s,successful" are the test images on which the attack succeeds. `detection_size`
-    is the mean number of training images of the `n` classes, less than s where a class has fewer. `attack_success` is
-    the share of the `n` test images; untargeted, images that were wrong before count as successes.
+    Means over the forests; those of the largest size are "attack=pgd", and their means over attacks have no subset. `n`
+    counts test rows, two an image. Single forests have "…,size=s,forest=f", and "…,size=s,successful" are the test
+    images on which the attack succeeds. `detection_size` is the mean number of training images of the `n` classes, less
+    than s where a class has fewer. `attack_success` is the share of the `n` test images; untargeted, images that were
+    wrong before count as successes.
     """
-    train = _attacked(subject, settings, "train", max(settings.sizes))
-    test = _attacked(subject, settings, "test", settings.test_size)
+    return by_attack({name: _rows(subject, settings, attack) for name, attack in settings.attacks.items()})
+
+
+def _rows(subject: Subject, settings: "AdversarialDetection", attack: "AnyAttack") -> list[Row]:
+    train = _attacked(subject, settings, attack, "train", max(settings.sizes))
+    test = _attacked(subject, settings, attack, "test", settings.test_size)
     seeds = [derive(subject.seed, "evaluate", "adversarial_detection", f) % 2**32 for f in range(settings.forests)]
     classes = subject.splits["train"].classes
     rows = [Row.mean("attack_success", test.succeeded)]
@@ -69,7 +77,9 @@ def _means(scores: Tensor, subset: str | None) -> list[Row]:
     ]
 
 
-def _attacked(subject: Subject, settings: "AdversarialDetection", split: str, size: int) -> Attacked:
+def _attacked(
+    subject: Subject, settings: "AdversarialDetection", attack: "AnyAttack", split: str, size: int
+) -> Attacked:
     """The first `size` images of each class of a split, on the CPU."""
     images, network = subject.splits[split], subject.network
     labels = images.labels.cpu()
@@ -78,9 +88,9 @@ def _attacked(subject: Subject, settings: "AdversarialDetection", split: str, si
     targets = None
     if settings.targeted:
         targets = other_classes(labels, images.classes, stream(subject.seed, "attack", "targets", split))[attacked]
-    generator = stream(subject.seed, "attack", settings.attack.kind, split)
+    generator = stream(subject.seed, "attack", attack.kind, split)
     found = []
-    for pixels, changed, wrong in batched.attacked(network, images, attacked, targets, settings.attack, generator):
+    for pixels, changed, wrong in batched.attacked(network, images, attacked, targets, attack, generator):
         with torch.no_grad():
             found.append((network.features(pixels).cpu(), network.features(changed).cpu(), wrong.cpu()))
     return Attacked(ranks[attacked], *(torch.cat(parts) for parts in zip(*found, strict=True)))

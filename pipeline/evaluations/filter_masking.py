@@ -1,11 +1,12 @@
 """What the network says when the filters of some classes are closed, or only they are open (csg.md E7).
 
-Closed means that the pooled features of those filters are 0. With gates, the filters of class c are {k : G_c^k > 0.5};
-without, the m filters with the largest mean activation on the test images of c (csg.md 8.31), m being the setting
-`filters` or, if that is null, K // C, at least 1: the group sizes of another run, which the paper's code takes, are not
-at hand. Expected with gates: closed classes are hardly predicted while the others keep their recall, and nothing but
-the open classes is predicted when only their filters are open. Compare methods at about equal `closed_filters`,
-since more closed filters take a class from an ordinary network too.
+Closed means that the activations of those filters are 0. With gates, the filters of class c are {k : G_c^k > 0.5}, of
+gates made by hand those that it has for itself. Without gates they are the m filters with the largest mean activation
+on the test images of c (csg.md 8.31), m being the setting `filters` or, if that is null, K // C, at least 1: the group
+sizes of another run, which the paper's code takes, are not at hand. Expected with gates: closed classes are hardly
+predicted while the others keep their recall, and nothing but the open classes is predicted when only their filters are
+open. Compare methods at about equal `closed_filters`, since more closed filters take a class from an ordinary network
+too.
 """
 
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from pipeline.errors import UserError
 from pipeline.evaluations.subject import Row, Subject
 from pipeline.metrics.gates import serving
 from pipeline.metrics.masking import confusion, most_active
+from pipeline.models.trained import batches
 
 if TYPE_CHECKING:
     from pipeline.settings.evaluations import FilterMasking
@@ -35,28 +37,29 @@ def evaluate(subject: Subject, settings: "FilterMasking") -> list[Row]:
     images = subject.splits["test"]
     labels, classes = images.labels.cpu(), images.classes
     _check(subject, settings, classes)
-    features = subject.features("test")
-    groups = _groups(subject, features, labels, settings)
-    counts = labels.bincount(minlength=classes).tolist()
-    plain = confusion(labels, _predicted(subject, features, torch.ones_like(groups[0])), classes)
-    rows = []
+    sets = torch.zeros(len(settings.closed), classes, dtype=torch.bool)
     for position, chosen in enumerate(settings.closed):
+        sets[position, list(chosen)] = True
+    groups = _groups(subject, labels, settings)
+    filters = torch.stack([groups[inside].any(0) for inside in sets])
+    masks = torch.cat([torch.ones_like(groups[:1]), ~filters, filters])
+    all_open, without, alone = _predicted(subject, masks).split([1, len(sets), len(sets)])
+    counts = labels.bincount(minlength=classes).tolist()
+    plain = confusion(labels, all_open[0], classes)
+    rows = []
+    for position, (chosen, inside, own) in enumerate(zip(settings.closed, sets, filters, strict=True)):
         name = "+".join(map(str, chosen))
-        inside = torch.zeros(classes, dtype=torch.bool)
-        inside[list(chosen)] = True
-        own = groups[inside].any(0)
-        closed = confusion(labels, _predicted(subject, features, ~own), classes)
-        predicted = _predicted(subject, features, own)
+        closed = confusion(labels, without[position], classes)
         for subset in (None, f"closed={name}") if position == 0 else (f"closed={name}",):
             rows += [
                 Row.mean("masked_recall", closed.diagonal()[inside], subset),
                 Row.mean("kept_recall", closed.diagonal()[~inside], subset),
                 Row.mean("unmasked_recall", plain.diagonal()[~inside], subset),
                 Row("closed_filters", float(own.sum()), len(own), subset),
-                Row.mean("open_share", inside[predicted], subset),
+                Row.mean("open_share", inside[alone[position]], subset),
             ]
         rows += _entries(closed, counts, f"closed={name},")
-        rows += _entries(confusion(labels, predicted, classes), counts, f"open={name},")
+        rows += _entries(confusion(labels, alone[position], classes), counts, f"open={name},")
     return rows + _entries(plain, counts, "")
 
 
@@ -69,18 +72,28 @@ def _check(subject: Subject, settings: "FilterMasking", classes: int) -> None:
         )
 
 
-def _groups(subject: Subject, features: Tensor, labels: Tensor, settings: "FilterMasking") -> Tensor:
+def _groups(subject: Subject, labels: Tensor, settings: "FilterMasking") -> Tensor:
     """C×K bool, the filters of each class."""
     if "gates" in subject.tensors:
-        return serving(subject.gates.cpu())
-    classes = subject.splits["test"].classes
+        served = serving(subject.gates.cpu())
+        return served & (served.sum(0) == 1) if subject.header["settings"].get("fixed_gates") else served
+    classes, features = subject.splits["test"].classes, subject.features("test")
     return most_active(features, labels, classes, settings.filters or max(1, features.shape[1] // classes))
 
 
 @torch.no_grad()
-def _predicted(subject: Subject, features: Tensor, open_filters: Tensor) -> Tensor:
-    """Classes N from `features` N×K of which only those of the filters K bool come through."""
-    return subject.network.head(features.where(open_filters, 0).to(subject.device)).argmax(1).cpu()
+def _predicted(subject: Subject, masks: Tensor) -> Tensor:
+    """Classes S×N, on the CPU, where only the activations of the filters of each of the `masks` S×K come through.
+
+    A batch of images at a time, since activations may be whole maps.
+    """
+    images, network = subject.splits["test"], subject.network
+    found = []
+    for rows in batches(len(images)):
+        activations = network.activations(images.floats(rows))
+        shaped = masks.to(subject.device).view(*masks.shape, *[1] * (activations.ndim - 2))
+        found.append(torch.stack([network.readout(activations.where(mask, 0)).argmax(1) for mask in shaped]))
+    return torch.cat(found, dim=1).cpu()
 
 
 def _entries(matrix: Tensor, counts: list[int], prefix: str) -> list[Row]:

@@ -2,7 +2,8 @@
 
 Three things stand side by side, told apart by `explainer`: the maps of each explainer; "ActivMap", all filters of the
 last stage, aggregated over the class that each focuses on (appendix H.1); and "GradMap", the gradient maps of each
-class's most active filters, averaged for each image first (csg.md 8.17). Images without a mask are left out.
+class's most active filters, averaged for each image first (csg.md 8.17). With `gradient_drawn` a fourth, "GradMap H.1",
+aggregates the gradient maps of some filters as those of ActivMap. Images without a mask are left out.
 """
 
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from pipeline.explainers.maps import Maps, resized
 from pipeline.metrics import localisation as metrics
 from pipeline.models.trained import batches
 from pipeline.training.data import Images
+from pipeline.training.streams import stream
 
 if TYPE_CHECKING:
     from pipeline.settings.evaluations import Localisation
@@ -28,7 +30,7 @@ CURVE = range(5, 65, 5)
 GRADIENT_THRESHOLD = 1.0
 
 #: Names of what is measured besides maps; those of explainers have no capitals.
-FILTERS, GRADIENTS = "ActivMap", "GradMap"
+FILTERS, GRADIENTS, DRAWN = "ActivMap", "GradMap", "GradMap H.1"
 
 
 def evaluate(subject: Subject, settings: "Localisation") -> list[Row]:
@@ -117,28 +119,38 @@ def _of_filters(
         metrics.filter_overlaps(activations[rows].to(masks.device), masks[rows], thresholds)
         for rows in batches(len(masks))
     ]).cpu()  # fmt: skip
-    labels = labels.cpu()
-    images = labels.bincount(minlength=classes)
-    rates = {n: metrics.class_means(metrics.reaches(overlaps, n), labels, classes) for n in {*CURVE, settings.overlap}}
-    focused = metrics.focus(rates[settings.overlap])
-    values = {"iou": metrics.class_means(overlaps, labels, classes), "ap": rates[settings.overlap]}
-    present = labels.unique().tolist()
     covering = activations.amin((0, 2, 3)) >= thresholds.cpu()
-    rows = [Row.mean("covering_filters", covering, explainer=FILTERS)]
+    filters = list(range(activations.shape[1]))
+    return [
+        Row.mean("covering_filters", covering, explainer=FILTERS),
+        *_by_focus(FILTERS, overlaps, filters, labels.cpu(), classes, settings.overlap),
+    ]
+
+
+def _by_focus(
+    explainer: str, overlaps: Tensor, filters: list[int], labels: Tensor, classes: int, percent: int
+) -> list[Row]:
+    """Rows of one IoU an image and filter, `overlaps` N×F of the filters numbered `filters` (appendix H.1)."""
+    images = labels.bincount(minlength=classes)
+    rates = {n: metrics.class_means(metrics.reaches(overlaps, n), labels, classes) for n in {*CURVE, percent}}
+    focused = metrics.focus(rates[percent])
+    values = {"iou": metrics.class_means(overlaps, labels, classes), "ap": rates[percent]}
+    present = labels.unique().tolist()
+    rows = []
     for metric, of_classes in values.items():
         own, scores, members = metrics.by_focus(of_classes, focused)
-        rows.append(Row.mean(metric, own, explainer=FILTERS))
-        rows += [Row(metric, scores[c].item(), int(members[c]), f"class={c}", FILTERS) for c in present]
+        rows.append(Row.mean(metric, own, explainer=explainer))
+        rows += [Row(metric, scores[c].item(), int(members[c]), f"class={c}", explainer) for c in present]
         rows += [
-            Row(metric, value, int(images[c]) if c >= 0 else 0, f"filter={k}", FILTERS)
-            for k, (value, c) in enumerate(zip(own.tolist(), focused.tolist(), strict=True))
+            Row(metric, value, int(images[c]) if c >= 0 else 0, f"filter={k}", explainer)
+            for k, value, c in zip(filters, own.tolist(), focused.tolist(), strict=True)
         ]
     focusing = int((focused >= 0).sum())
-    rows += [Row("focus_filters", float((focused == c).sum()), focusing, f"class={c}", FILTERS) for c in present]
+    rows += [Row("focus_filters", float((focused == c).sum()), focusing, f"class={c}", explainer) for c in present]
     for n in CURVE:
         # Each APn has its own focus: the class where it is largest.
         own, _, _ = metrics.by_focus(rates[n], metrics.focus(rates[n]))
-        rows.append(Row.mean("ap", own, f"n={n}", FILTERS))
+        rows.append(Row.mean("ap", own, f"n={n}", explainer))
     return rows
 
 
@@ -149,13 +161,30 @@ def _of_gradients(
     labels = images.labels[kept].cpu()
     activity = metrics.class_means(activations.mean((2, 3)), labels, images.classes)
     busiest = activity.argsort(dim=1, descending=True, stable=True)[:, : settings.gradient_filters]
-    # Evenly spread, because test images may be sorted by class.
+    # Drawn, because test images may be sorted by class, or classes take turns; the same for all networks.
     count = min(settings.gradient_samples, len(kept))
-    positions = torch.arange(count) * len(kept) // count
+    positions = torch.randperm(len(kept), generator=stream(0, "evaluate", "localisation", "images"))[:count]
     chosen, labels = kept[positions.to(kept.device)], labels[positions]
+    overlaps = _gradient_overlaps(subject, chosen, masks, busiest[labels], settings).nanmean(1)
+    rows = _of_images(GRADIENTS, overlaps, labels, settings.gradient_overlap)
+    if settings.gradient_drawn:
+        generator = stream(subject.seed, "evaluate", "localisation", "filters")
+        order = torch.randperm(activations.shape[1], generator=generator)
+        drawn = order[: settings.gradient_drawn].sort().values
+        overlaps = _gradient_overlaps(subject, chosen, masks, drawn.expand(count, -1), settings)
+        rows += _by_focus(DRAWN, overlaps, drawn.tolist(), labels, images.classes, settings.gradient_overlap)
+    return rows
+
+
+def _gradient_overlaps(
+    subject: Subject, chosen: Tensor, masks: Tensor, filters: Tensor, settings: "Localisation"
+) -> Tensor:
+    """IoU N×F, on the CPU, of the gradient maps of `filters` N×F on the images with the numbers `chosen` N."""
+    blur = {"blur": settings.gradient_blur, "truncate": settings.gradient_truncate}
     overlaps = []
-    for rows in batches(count):
-        maps = filter_gradient(subject.network, images.floats(chosen[rows]), busiest[labels[rows]].to(masks.device))
-        of_filters = metrics.intersection_over_union(maps > GRADIENT_THRESHOLD, masks[chosen[rows], None])
-        overlaps.append(of_filters.where(maps.isfinite().all((2, 3)), torch.nan).nanmean(1).cpu())
-    return _of_images(GRADIENTS, torch.cat(overlaps), labels, settings.gradient_overlap)
+    for rows in batches(len(chosen)):
+        pixels = subject.splits["test"].floats(chosen[rows])
+        maps = filter_gradient(subject.network, pixels, filters[rows].to(masks.device), **blur)
+        found = metrics.intersection_over_union(maps > GRADIENT_THRESHOLD, masks[chosen[rows], None])
+        overlaps.append(found.where(maps.isfinite().all((2, 3)), torch.nan).cpu())
+    return torch.cat(overlaps)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
+from pipeline.models.classifier import linear_head
 
 if TYPE_CHECKING:
     from pipeline.settings.explainers import ActivationMap
@@ -26,10 +27,11 @@ def chosen_filters(network: nn.Module, features: Tensor, targets: Tensor, number
     """Filters B: `number` for every image, or if None the one that adds most to the target's logit.
 
     `features` are pooled activations B×K; of equals the lowest number is taken. Raises `UserError` for a filter that
-    the network does not have.
+    the network does not have, and for None in a network whose logits are not linear in its features.
     """
     if number is None:
-        return (network.head.weight[targets] * features).argmax(1)
+        head = linear_head(network, "filter: null", "give the number of a filter")
+        return (head.weight[targets] * features).argmax(1)
     if number >= features.shape[1]:
         raise UserError(
             f"filter: the network has no filter {number}; its last stage has {features.shape[1]}, counted from 0"

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from pipeline.models.classifier import linear_head
+
 if TYPE_CHECKING:
     from pipeline.settings.explainers import Cam
 
@@ -24,5 +26,9 @@ def cam(maps: Tensor, weights: Tensor) -> Tensor:
 
 @torch.no_grad()
 def explain(network: nn.Module, images: Tensor, targets: Tensor, settings: "Cam") -> Tensor:
-    """Maps of `images` B×C×H×W for the logits `targets` B."""
-    return cam(network.maps(images).float(), network.head.weight[targets].float())
+    """Maps of `images` B×C×H×W for the logits `targets` B.
+
+    Raises `UserError` for a network without global average pooling and one linear layer.
+    """
+    head = linear_head(network, "cam", "take grad_cam instead")
+    return cam(network.maps(images).float(), head.weight[targets].float())

@@ -16,6 +16,8 @@ only the cross-entropy is left of the CSG epoch's loss, and instead of alternati
 
     L = w_STD CE(y, softmax(W a(x) + b)) + w_CSG CE(y, softmax(W (a(x) ∘ G_y) + b)), for instance 0.3 and 0.7
 
+For fine-tuning on PASCAL VOC (section 5) each path has its own optimiser, stages and count of epochs.
+
 Departures: gates multiply the pooled features, which for networks with global average pooling equals gating the maps;
 gates get no weight decay; a column whose gates all vanish has its largest entry set to 1.
 """
@@ -27,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from pipeline.errors import UserError
-from pipeline.training.schedule import learning_rate, sgd
+from pipeline.training.schedule import learning_rate, optimiser_of
 from pipeline.training.session import Session
 
 if TYPE_CHECKING:
@@ -37,39 +39,42 @@ if TYPE_CHECKING:
 def fit(session: Session, settings: "Csg") -> dict[str, Tensor]:
     """Train `session.network` with gates; returns {"gates": C×K}."""
     network = session.network
-    classes, filters = network.head.weight.shape
+    classes, filters = session.images.classes, network.last_convolution.out_channels
     learnt = settings.fixed_gates is None
     if learnt:
         check_interval(classes, filters, settings, session.name)
         warn_if_too_short(session, settings)
         start = torch.full((classes, filters), settings.gate_init)
     else:
-        check_filters(classes, filters, settings.fixed_gates, session.name)
-        start = fixed_gates(classes, settings.fixed_gates.exclusive, settings.fixed_gates.shared)
+        start = fixed_gates(classes, filters, exclusive_filters(classes, filters, settings.fixed_gates, session.name))
     bound = settings.density_bound * classes * filters
     # Without a gradient the optimiser passes fixed gates over: no step, no momentum.
     gates = nn.Parameter(start.to(session.compute.device), requires_grad=learnt)
-    groups = [{"params": network.parameters()}, {"params": [gates], "weight_decay": 0.0}]
-    optimiser = sgd(groups, settings.optimiser)
+    groups = [{"params": list(network.parameters())}, {"params": [gates], "weight_decay": 0.0}]
+    paths = [settings, settings.csg_path] if settings.csg_path else [settings]
+    optimisers = [optimiser_of(groups, path.optimiser) for path in paths]
     session.track(gates=gates)
 
-    for epoch in session.epochs(settings, optimiser):
+    for epoch in session.epochs(settings, *optimisers):
         gated = is_csg_epoch(epoch, settings)
+        if settings.csg_path:
+            earlier = sum(is_csg_epoch(other, settings) == gated for other in range(epoch))
+            session.follow(paths[gated], optimisers[gated], earlier)
         for images, labels in session.batches():
             with session.autocast():
-                features = network.features(images)
+                activations = network.activations(images)
             if gated:
-                logits = network.head(features * gates[labels])
+                logits = network.readout(through(gates, labels, activations))
                 loss = settings.lambda1 * cross_entropy(logits, labels)
                 if learnt:
                     loss = loss + settings.lambda2 * penalty(gates, bound, settings.penalty)
             else:
-                logits = network.head(features)
+                logits = network.readout(activations)
                 loss = cross_entropy(logits, labels)
                 if settings.joint_weights:
                     std_weight, csg_weight = settings.joint_weights
-                    gated_loss = cross_entropy(network.head(features * gates[labels]), labels)
-                    loss = std_weight * loss + csg_weight * gated_loss
+                    gated_logits = network.readout(through(gates, labels, activations))
+                    loss = std_weight * loss + csg_weight * cross_entropy(gated_logits, labels)
             session.step(loss, logits, labels)
             if gated and learnt:
                 project_(gates, settings.projection)
@@ -82,9 +87,16 @@ def is_csg_epoch(epoch: int, settings: "Csg") -> bool:
     return settings.joint_weights is None and epoch >= settings.warmup and epoch % settings.period >= settings.csg_min
 
 
-def fixed_gates(classes: int, exclusive: int, shared: int) -> Tensor:
-    """Gates C×(m1·C + m2) of 0 and 1 (section 2.8): `exclusive` m1 filters for each class in turn, then `shared` m2."""
-    return torch.cat([torch.eye(classes).repeat_interleave(exclusive, dim=1), torch.ones(classes, shared)], dim=1)
+def through(gates: Tensor, labels: Tensor, activations: Tensor) -> Tensor:
+    """A(x) ∘ G_y: `activations` B×K or B×K×h×w, filter by filter times the C×K `gates` of the true class."""
+    rows = gates[labels]
+    return activations * rows.view(*rows.shape, *[1] * (activations.ndim - 2))
+
+
+def fixed_gates(classes: int, filters: int, exclusive: int) -> Tensor:
+    """Gates C×K of 0 and 1 (section 2.8): `exclusive` m1 filters for each class in turn, the other m2 for all."""
+    own = torch.eye(classes).repeat_interleave(exclusive, dim=1)
+    return torch.cat([own, torch.ones(classes, filters - own.shape[1])], dim=1)
 
 
 def penalty(gates: Tensor, bound: float, outer: str) -> Tensor:
@@ -123,8 +135,8 @@ def check_interval(classes: int, filters: int, settings: "Csg", name: str) -> No
     """Refuse settings of the method instance `name` under which the gates cannot do what they are for."""
     if classes > filters and not settings.share_filters:
         raise UserError(
-            f"methods.{name}.network.channels: {classes} classes are more than the {filters} filters of the last "
-            f"stage, too few for one each; raise the last number or set share_filters: true"
+            f"methods.{name}.network: {classes} classes are more than the {filters} filters of the last stage, too few "
+            f"for one each; take a wider network or set share_filters: true"
         )
     if settings.density_bound * classes < 1 - 1e-9:
         raise UserError(
@@ -133,29 +145,33 @@ def check_interval(classes: int, filters: int, settings: "Csg", name: str) -> No
         )
 
 
-def check_filters(classes: int, filters: int, fixed: "FixedGates", name: str) -> None:
-    """Refuse fixed gates of the method instance `name` that are more or fewer than the filters of the network."""
-    needed = fixed.exclusive * classes + fixed.shared
-    if needed != filters:
+def exclusive_filters(classes: int, filters: int, fixed: "FixedGates", name: str) -> int:
+    """m1 of the method instance `name`; raises `UserError` where the network has too few filters."""
+    exclusive = fixed.exclusive or filters // classes
+    if not 0 < exclusive * classes <= filters:
         raise UserError(
-            f"methods.{name}.fixed_gates: {fixed.exclusive} exclusive filters for each of {classes} classes and "
-            f"{fixed.shared} shared ones are {needed} filters, but the last stage of the network has {filters}; change "
-            f"exclusive, shared or the last number of network.channels"
+            f"methods.{name}.fixed_gates.exclusive: {exclusive or 1} for each of {classes} classes are more than the "
+            f"{filters} filters of the last stage; lower it or take a wider network"
         )
+    return exclusive
 
 
 def warn_if_too_short(session: Session, settings: "Csg") -> None:
     """Note a run in which an unused gate has no time to reach zero (section 2.5)."""
-    start = settings.optimiser.learning_rate
-    full_rate = [
-        epoch
-        for epoch in range(settings.epochs)
-        if is_csg_epoch(epoch, settings) and learning_rate(settings.schedule, start, epoch, settings.epochs) == start
-    ]
-    steps = len(full_rate) * session.steps_per_epoch(settings.batch_size)
-    travel = start / (1 - settings.optimiser.momentum) * settings.lambda2 * steps
+    path = settings.csg_path or settings
+    start = path.optimiser.learning_rate
+    epochs = [epoch for epoch in range(settings.epochs) if is_csg_epoch(epoch, settings)]
+    counted = range(len(epochs)) if settings.csg_path else epochs
+    full_rate = sum(learning_rate(path.schedule, start, epoch, settings.epochs) == start for epoch in counted)
+    steps = full_rate * session.steps_per_epoch(settings.batch_size)
+    if path.optimiser.kind == "adam":
+        # Adam's steps are about as long as its rate, however small the gradient.
+        travel, how, remedy = start * steps, "learning rate", "the learning rate of the CSG path"
+    else:
+        travel = start / (1 - path.optimiser.momentum) * settings.lambda2 * steps
+        how, remedy = "learning rate / (1 - momentum) · lambda2", "lambda2"
     if travel < 2:
         session.notices.append(
-            f"gates have time to fall by {travel:.2g} only (learning rate / (1 - momentum) · lambda2 · {steps} CSG "
-            f"steps at full rate), short of the 2 that sparsity needs; raise lambda2 or epochs"
+            f"gates have time to fall by {travel:.2g} only ({how} · {steps} CSG steps at full rate), short of the 2 "
+            f"that sparsity needs; raise {remedy} or epochs"
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from pipeline.training.schedule import sgd
+from pipeline.training.schedule import optimiser_of
 from pipeline.training.session import Session
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 def fit(session: Session, settings: "Std") -> dict[str, Tensor]:
     """Train `session.network`; leaves nothing besides its weights."""
-    optimiser = sgd([{"params": session.network.parameters()}], settings.optimiser)
+    optimiser = optimiser_of([{"params": session.network.parameters()}], settings.optimiser)
     for _ in session.epochs(settings, optimiser):
         for images, labels in session.batches():
             with session.autocast():
-                features = session.network.features(images)
-            logits = session.network.head(features)
+                activations = session.network.activations(images)
+            logits = session.network.readout(activations)
             session.step(cross_entropy(logits, labels), logits, labels)
         session.record()
     return {}

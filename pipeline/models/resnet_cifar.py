@@ -36,7 +36,7 @@ class Block(nn.Module):
 def build(
     settings: "ResnetCifar", *, channels: int, classes: int, mean: list[float], std: list[float]
 ) -> GapClassifier:
-    """Network with random weights for images of `channels` colour channels; `mean` and `std` as in `GapClassifier`."""
+    """Network with random weights for images of `channels` colour channels; `mean` and `std` as in `Classifier`."""
     widths = settings.channels
     layers: list[nn.Module] = [
         nn.Conv2d(channels, widths[0], 3, padding=1, bias=False),
@@ -50,4 +50,5 @@ def build(
     for layer in backbone.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.normal_(layer.weight, std=sqrt(2 / (layer.kernel_size[0] ** 2 * layer.out_channels)))
-    return GapClassifier(backbone, widths[-1], classes, mean, std)
+    stages = {"stem": 3} | {f"stage{number}": settings.blocks for number in (1, 2, 3)}
+    return GapClassifier(backbone, stages, classes, mean, std)

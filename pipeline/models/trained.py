@@ -8,14 +8,18 @@ from torch import Tensor, nn
 
 from pipeline import registry
 from pipeline.checkpoints import network_weights
+from pipeline.models.classifier import Classifier
 from pipeline.settings import parse_slice
 
 #: Images in one forward pass of evaluations and explainers; results do not depend on it.
 BATCH = 500
 
 
-def network_of(tensors: dict[str, Tensor], header: dict, device: torch.device) -> nn.Module:
-    """The network that `tensors` and `header` of a checkpoint describe, in evaluation mode on `device`."""
+def network_of(tensors: dict[str, Tensor], header: dict, device: torch.device) -> Classifier:
+    """The network that `tensors` and `header` of a checkpoint describe, in evaluation mode on `device`.
+
+    All its weights are those of the checkpoint: pretrained ones, where training began with such, are not looked for.
+    """
     settings = parse_slice("network", json.dumps(header["settings"]["network"]))
     shape = {key: header["input"][key] for key in ("channels", "mean", "std")}
     network = registry.load("network", settings.kind)(settings, classes=len(header["class_names"]), **shape)

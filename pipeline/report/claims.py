@@ -19,6 +19,7 @@ import pyarrow as pa
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from pipeline import layout
 from pipeline.artifacts import CLAIMS, write_table
 from pipeline.errors import UserError
 from pipeline.files import replacing
@@ -31,12 +32,16 @@ RELATIONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operat
 
 
 class Side(Section):
-    """A measured quantity: a metric of a method, on all of the data or a `subset`, of an explainer's maps or none."""
+    """A measured quantity: a metric of a method, on all of the data or a `subset`, of an explainer's maps or none.
+
+    `evaluation` is needed only where several of a study's evaluations measure the metric.
+    """
 
     method: str
     metric: str
     subset: str | None = None
     explainer: str | None = None
+    evaluation: str | None = None
 
 
 class Published(Section):
@@ -65,19 +70,18 @@ def run(*, study: Study, table: str, summary: str, curves: str) -> None:
     Writes the verdicts, and what `dvc metrics` and `dvc plots` compare between commits: `summary` and `curves`.
     """
     results = Results(study)
-    numbers = read_published(Path(f"studies/{study.name}/published.csv"))
+    numbers = read_published(Path(layout.study_file(study.name, "published.csv")))
     rows = [
         judge(claim, results.metrics, dataset)
         | {"study": study.name, "dataset": dataset, "published": published_text(claim, numbers)}
-        for claim in read_claims(Path(f"studies/{study.name}/claims.yaml"))
+        for claim in read_claims(Path(layout.study_file(study.name, "claims.yaml")))
         for dataset in datasets_of(claim, results.metrics) or study.datasets
     ]
     write_table(table, pa.Table.from_pylist(rows, schema=CLAIMS), CLAIMS)
-    keys = ["dataset", "method", "metric", "explainer"]
-    means = results.overall.groupby(keys, dropna=False)["value"].mean()
+    means = results.overall.groupby(["dataset", "method", "metric", "of"])["value"].mean()
     content = {
         "claims": {f"{row['claim']}/{row['dataset']}": row["verdict"] for row in rows},
-        "means": {"/".join(part for part in key if isinstance(part, str)): value for key, value in means.items()},
+        "means": {"/".join(filter(None, key)): value for key, value in means.items()},
     }
     with replacing(summary) as part:
         part.write_text(json.dumps(content, indent=1))
@@ -100,9 +104,9 @@ def read_claims(path: Path) -> list[Claim]:
         raise UserError(one_line(error, list[Claim], str(path))) from None
 
 
-def read_published(path: Path) -> pd.DataFrame:
-    """Rows of published.csv as text; raises `UserError` naming the file."""
-    columns = ["table", "dataset", "model", "method", "metric", "value", "unit"]
+def read_published(path: Path, *more: str) -> pd.DataFrame:
+    """Rows of published.csv, or of a file like it with `more` columns, as text; raises `UserError` naming the file."""
+    columns = ["table", "dataset", "model", "method", "metric", "value", "unit", *more]
     try:
         return pd.read_csv(path, dtype=str, keep_default_na=False)[columns]
     except FileNotFoundError:
@@ -157,10 +161,13 @@ def by_seed(side: Side, metrics: pd.DataFrame, dataset: str) -> pd.Series:
     for column in ("subset", "explainer"):
         wanted = getattr(side, column)
         chosen &= metrics[column].isna() if wanted is None else metrics[column] == wanted
+    if side.evaluation:
+        chosen &= metrics["evaluation"] == side.evaluation
     values = metrics[chosen].set_index("seed")["value"]
     if not values.index.is_unique:
         raise UserError(
-            f"params.yaml: studies: several evaluations measure {side.metric} of {side.method} on {dataset}; name one"
+            f"claims.yaml or comparison.yaml: several evaluations measure {side.metric} of {side.method} on {dataset}, "
+            f"namely {', '.join(metrics[chosen]['evaluation'].unique())}; say which with `evaluation`"
         )
     return values
 

@@ -1,11 +1,10 @@
-"""The stage that writes a page: claims, figures, numbers, settings and costs of one or more studies.
+"""The stage that writes a page: claims, published beside measured numbers, figures, settings and costs of studies.
 
 The page is one file: styles, figures and data are inside, nothing is loaded from anywhere. Layout in page.html.j2,
 looks in page.css.
 """
 
 import ast
-import math
 import re
 from collections import Counter
 from pathlib import Path
@@ -18,7 +17,9 @@ from pipeline.artifacts import CLAIMS, read_table
 from pipeline.errors import UserError
 from pipeline.files import replacing
 from pipeline.metrics.catalogue import about
+from pipeline.report import comparison
 from pipeline.report.claims import Side, read_claims
+from pipeline.report.numbers import interval, number
 from pipeline.report.results import Results, mean_and_interval
 from pipeline.study import Study
 
@@ -51,6 +52,8 @@ def study_content(study: Study) -> dict:
         "methods": study.methods,
         "seeds": study.slice["seeds"],
         "claims": verdicts,
+        "compared": comparison.tables(study, results) if study.methods and study.compared() else [],
+        "recorded": study.recorded_scales(),
         "counts": Counter(claim["verdict"] for claim in verdicts),
         "notices": results.notices,
         "figures": [figure(study, name) for name in study.slice["figures"]],
@@ -62,11 +65,12 @@ def study_content(study: Study) -> dict:
 
 def claims(study: Study) -> list[dict]:
     """The study's verdicts with their numbers written out in the units of their metric."""
-    sides = {claim.id: claim for claim in read_claims(Path(f"studies/{study.name}/claims.yaml"))}
+    path = layout.study_file(study.name, "claims.yaml")
+    sides = {claim.id: claim for claim in read_claims(Path(path))}
     rows = []
     for row in read_table(layout.claims(study.root, study.name), CLAIMS).to_pylist():
         if row["claim"] not in sides:
-            raise UserError(f"studies/{study.name}/claims.yaml: claim '{row['claim']}' is gone; judge the claims again")
+            raise UserError(f"{path}: claim '{row['claim']}' is gone; judge the claims again")
         claim = sides[row["claim"]]
         metric, right = claim.left.metric, claim.right
         rows.append(
@@ -100,11 +104,9 @@ def figure(study: Study, name: str) -> dict:
 
 
 def metric_rows(results: Results) -> list[dict]:
-    """One row a dataset, metric and explainer, with a cell for each method: mean over seeds and its interval."""
+    """One row a dataset, metric and what tells its values apart, with a mean over seeds and its interval a method."""
     rows = []
-    for (dataset, metric, explainer), part in results.overall.groupby(
-        ["dataset", "metric", "explainer"], dropna=False, sort=False
-    ):
+    for (dataset, metric, of), part in results.overall.groupby(["dataset", "metric", "of"], sort=False):
         cells = []
         for method in results.study.methods:
             values = part[part["method"] == method]["value"]
@@ -113,7 +115,7 @@ def metric_rows(results: Results) -> list[dict]:
         rows.append(
             {
                 "dataset": dataset,
-                "metric": entry.title + (f", {explainer}" if isinstance(explainer, str) else ""),
+                "metric": entry.title + (f", {of}" if of else ""),
                 "symbol": entry.symbol,
                 "better": entry.better,
                 "unit": entry.unit,
@@ -150,17 +152,3 @@ def costs(root: str, studies: set[str]) -> list[dict]:
         for job, cost in provenance.costs(root).items()
         if not job.startswith("report/") or job.split("/")[1].split(".")[0] in studies
     ]
-
-
-def number(value: float | None, metric: str) -> str:
-    """A value in its metric's unit: shares called "%" are shown times 100."""
-    if value is None or math.isnan(value):
-        return "–"
-    return f"{100 * value:.2f} %" if about(metric).unit == "%" else f"{value:.3g}"
-
-
-def interval(mean: float | None, low: float | None, high: float | None, metric: str) -> str:
-    """ "mean [low, high]", the mean alone where there is no interval."""
-    if low is None or high is None or math.isnan(low) or math.isnan(high):
-        return number(mean, metric)
-    return f"{number(mean, metric)} [{number(low, metric)}, {number(high, metric)}]"

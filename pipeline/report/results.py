@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from scipy.stats import t
 
 from pipeline import layout
@@ -23,13 +22,25 @@ class Results:
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """Every evaluation of the study in one long table with the columns of `METRICS`."""
-        return pa.concat_tables([read_table(path, METRICS) for path in self.study.evaluations()]).to_pandas()
+        """Every evaluation of the study in one long table: the columns of `METRICS`, and `evaluation`, its instance."""
+        names = [name for name, *_ in self.study.measurements()]
+        frames = [
+            read_table(path, METRICS).to_pandas().assign(evaluation=name)
+            for name, path in zip(names, self.study.evaluations(), strict=True)
+        ]
+        return pd.concat(frames, ignore_index=True)
 
-    @property
+    @cached_property
     def overall(self) -> pd.DataFrame:
-        """The rows that speak of all of the data, not of a class or a filter."""
-        return self.metrics[self.metrics["subset"].isna()]
+        """The rows that speak of all of the data, not of a class or a filter.
+
+        `of` tells values of one metric apart: by the explainer whose maps were measured, and by the evaluation where
+        several of the study measure the metric; empty where there is nothing to tell apart.
+        """
+        rows = self.metrics[self.metrics["subset"].isna()]
+        several = rows.groupby("metric")["evaluation"].transform("nunique") > 1
+        parts = zip(rows["explainer"], rows["evaluation"].where(several), strict=True)
+        return rows.assign(of=[", ".join(part for part in pair if isinstance(part, str)) for pair in parts])
 
     @cached_property
     def histories(self) -> pd.DataFrame:

@@ -56,6 +56,7 @@ class Settings(Section):
     def _names_exist(self) -> "Settings":
         for name, method in self.methods.items():
             self._check_base(name, method.base)
+            _check(f"methods.{name}.datasets", "dataset", method.datasets or (), self.datasets)
         for name, evaluation in self.evaluations.items():
             place = f"evaluations.{name}"
             _check(f"{place}.datasets", "dataset", evaluation.datasets or (), self.datasets)
@@ -81,11 +82,11 @@ class Settings(Section):
             base = self.methods[base].base
 
 
-def load(*files: str | Path) -> Settings:
-    """Settings of params.yaml-like `files`, each laid over those before it."""
+def load(*files: str | Path, above: dict | None = None) -> Settings:
+    """Settings of params.yaml-like `files`, each laid over those before it, and of the block `above` over them all."""
     merged: dict = {}
-    for file in files:
-        merged = overlay(merged, _read(Path(file)))
+    for block in (*(_read(Path(file)) for file in files), above or {}):
+        merged = overlay(merged, block)
     return validate(merged)
 
 
@@ -97,7 +98,7 @@ def validate(raw: dict) -> Settings:
     for section in (*NOUNS, "studies"):
         for name, block in raw[section].items():
             _must_be_block(f"{section}.{name}", block)
-    users = [*raw["studies"].values(), *raw["evaluations"].values()]
+    users = [*raw["studies"].values(), *raw["evaluations"].values(), *raw["methods"].values()]
     for section in NOUNS:
         raw[section] = expand(section, raw[section], users)
     raw["methods"] = {name: overlay(raw["training"], block) for name, block in raw["methods"].items()}
@@ -116,11 +117,15 @@ def parse_slice(noun: str, text: str) -> Section:
 
 
 def overlay(below: dict, above: dict) -> dict:
-    """`above` laid over `below`: blocks are merged key by key, everything else is replaced."""
+    """`above` laid over `below`: blocks are merged key by key, everything else is replaced.
+
+    A block with another `from` replaces the one below, whose keys are of no use to it.
+    """
     merged = dict(below)
     for key, value in above.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = overlay(merged[key], value) if both else value
+        old = merged.get(key)
+        both = isinstance(value, dict) and isinstance(old, dict)
+        merged[key] = overlay(old, value) if both and value.get("from", old.get("from")) == old.get("from") else value
     return merged
 
 

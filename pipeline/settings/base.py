@@ -19,3 +19,14 @@ class Section(BaseModel):
     def slice(self) -> dict:
         """The block as plain values, defaults filled in: what a job is given and what decides whether it runs again."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+class PerDataset(Section):
+    """A block of which a study makes jobs for each of its datasets, or for those that make sense."""
+
+    datasets: tuple[Name, ...] | None = None
+    """Only these datasets of a study, such as those with masks; null means all."""
+
+    def slice(self) -> dict:
+        """Without what decides which jobs there are, not what one of them does."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"datasets", "methods"})

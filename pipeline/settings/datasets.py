@@ -1,10 +1,10 @@
 """`datasets`: a class per `from:`. Shapes are height × width; pixel values are on the scale 0..1."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
-from pipeline.settings.base import Section
+from pipeline.settings.base import PositiveShare, Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -14,10 +14,19 @@ class Augment(Section):
 
     crop_padding: NonNegativeInt = 0
     """Pad by this many pixels on each side with zeros and crop back to the image's size at a random place."""
+    resized_crop: tuple[PositiveShare, PositiveShare] | None = None
+    """Crop a random rectangle, of a share of the area between these two and sides of 3:4 to 4:3, and enlarge it to the
+    image's size, as is usual on ImageNet: [0.08, 1]. Null means no."""
     flip: bool = False
     """Mirror left and right with probability one half."""
     shift: NonNegativeInt = 0
     """Move by up to this many pixels along each axis, around the edge."""
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if self.resized_crop and self.resized_crop[0] > self.resized_crop[1]:
+            raise ValueError(f"resized_crop {list(self.resized_crop)} must be the smaller share, then the larger")
+        return self
 
 
 class Dataset(Section):

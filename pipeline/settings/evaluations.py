@@ -5,25 +5,22 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from pipeline.settings.attacks import AnyAttack
-from pipeline.settings.base import Name, PositiveShare, Section
+from pipeline.settings.base import Name, PerDataset, PositiveShare
 from pipeline.settings.explainers import AnyExplainer
 
+#: At least one attack, each under a name.
+Attacks = Annotated[dict[Name, AnyAttack], Field(min_length=1)]
 
-class Evaluation(Section):
+
+class Evaluation(PerDataset):
     splits: ClassVar[tuple[str, ...]] = ("test",)
     """Parts of the dataset that the evaluation reads."""
     needs_explainers: ClassVar[bool] = False
 
-    datasets: tuple[Name, ...] | None = None
-    """Only these datasets of a study, such as those with masks; null means all."""
     methods: tuple[Name, ...] | None = None
     """Only these method instances of a study; null means all."""
     explainers: tuple[Name, ...] = ()
     """Explainer instances whose maps are measured; empty for evaluations of the network itself."""
-
-    def slice(self) -> dict:
-        """Without `datasets` and `methods`, which decide what jobs there are, not what one of them does."""
-        return self.model_dump(mode="json", by_alias=True, exclude={"datasets", "methods"})
 
 
 class Accuracy(Evaluation):
@@ -33,10 +30,11 @@ class Accuracy(Evaluation):
 
 
 class Adversarial(Evaluation):
-    """How often an attack on images succeeds, and how far it goes (csg.md E10, E11)."""
+    """How often attacks on images succeed, and how far they go (csg.md E10, E11)."""
 
     kind: Literal["adversarial"] = Field(alias="from")
-    attack: AnyAttack
+    attacks: Attacks
+    """By the names that they have in the results."""
     targeted: bool = False
     """Towards a random other class, not just away from the right one."""
     samples: PositiveInt = 100
@@ -48,8 +46,8 @@ class AdversarialDetection(Evaluation):
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
     kind: Literal["adversarial_detection"] = Field(alias="from")
-    attack: AnyAttack
-    """Attack on the network itself."""
+    attacks: Attacks
+    """On the network itself, by the names that they have in the results; each has detectors of its own."""
     targeted: bool = True
     """Towards a random other class, not just away from the right one."""
     sizes: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (25, 50, 100)
@@ -111,11 +109,11 @@ class FilterMasking(Evaluation):
     """Filters of a class for a method without gates; null means all filters over classes, rounded down."""
 
 
-class GateDensity(Evaluation):
-    """L1-density of the gate matrix and its theoretical interval (csg.md E1, appendix A)."""
+class Gates(Evaluation):
+    """How dense the gates are, and how the classifier follows them (csg.md E1, E4, appendices A and E)."""
 
     splits: ClassVar[tuple[str, ...]] = ()
-    kind: Literal["gate_density"] = Field(alias="from")
+    kind: Literal["gates"] = Field(alias="from")
 
 
 class GateSimilarity(Evaluation):
@@ -149,6 +147,13 @@ class Localisation(Evaluation):
     """Test images on which gradient maps are measured."""
     gradient_overlap: Annotated[int, Field(ge=1, le=100)] = 20
     """n of APn for gradient maps, in percent."""
+    gradient_blur: PositiveFloat = 5.0
+    """Standard deviation of their blur in pixels of an image of 128 × 128; the released code has 30."""
+    gradient_truncate: PositiveFloat = 3.0
+    """Standard deviations at which the kernel of the blur ends; the released code has 1."""
+    gradient_drawn: PositiveInt | None = None
+    """Filters, drawn at random, whose gradient maps are also measured filter by filter (appendix H.1); null means none,
+    since each costs a backward pass for every image."""
 
 
 class MapRobustness(Evaluation):
@@ -204,7 +209,7 @@ AnyEvaluation = Annotated[
     | Fidelity
     | FilterCorrelation
     | FilterMasking
-    | GateDensity
+    | Gates
     | GateSimilarity
     | LinearProbe
     | Localisation

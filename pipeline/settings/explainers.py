@@ -140,6 +140,8 @@ class FilterGradient(SingleFilter):
     kind: Literal["filter_gradient"] = Field(alias="from")
     blur: PositiveFloat = 5.0
     """Standard deviation of the blur, in pixels of an image of 128 × 128; it grows with the image."""
+    truncate: PositiveFloat = 3.0
+    """Standard deviations at which the kernel of the blur ends."""
 
 
 class ExcitationBackprop(Explainer):

@@ -1,11 +1,9 @@
 """From a pydantic error to one line that names the key, its place and the nearest right key."""
 
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-
-_BLOCKS = {"datasets", "methods", "explainers", "evaluations", "studies"}
 
 
 def one_line(error: ValidationError, model: Any, file: str = "params.yaml") -> str:
@@ -18,7 +16,7 @@ def one_line(error: ValidationError, model: Any, file: str = "params.yaml") -> s
 
 
 def _explain(problem: dict, place: list[str], model: Any) -> str:
-    shown = ".".join(_without_tags(place, model)) or "top level"
+    shown = ".".join(_walk(place, model)[1]) or "top level"
     match problem["type"]:
         case "extra_forbidden":
             keys = _keys_at(place[:-1], model)
@@ -42,45 +40,39 @@ def _explain(problem: dict, place: list[str], model: Any) -> str:
 
 def _keys_at(place: list[str], model: Any) -> list[str]:
     """Keys (aliases) that the model allows at a place of the error's path."""
-    current = _step_into(place, model)
+    current, _ = _walk(place, model)
     if isinstance(current, type) and issubclass(current, BaseModel):
         return [field.alias or name for name, field in current.model_fields.items()]
     return []
 
 
-def _step_into(place: list[str], model: Any) -> Any:
+def _walk(place: list[str], model: Any) -> tuple[Any, list[str]]:
+    """What the model has at a place of the error's path, None if unknown, and the path as it stands in the file.
+
+    Pydantic adds the chosen `from` of a tagged union as a step of its own.
+    """
+    shown = []
     for part in place:
         model = _variants(model)
-        if isinstance(model, dict):
-            # A path through a tagged union names the tag as a step of its own.
-            model = model.get(part)
-        elif isinstance(model, type) and issubclass(model, BaseModel):
+        if isinstance(model, dict) and part in model:
+            model = model[part]
+            continue
+        shown.append(part)
+        if isinstance(model, type) and issubclass(model, BaseModel):
             fields = {field.alias or name: field for name, field in model.model_fields.items()} | model.model_fields
             model = fields[part].annotation if part in fields else None
-        elif getattr(model, "__origin__", None) in (dict, list):
+        elif get_origin(model) in (dict, list):
             model = get_args(model)[-1]
         else:
-            return None
-    variants = _variants(model)
-    return next(iter(variants.values())) if isinstance(variants, dict) and len(variants) == 1 else variants
+            model = None
+    return _variants(model), shown
 
 
 def _variants(model: Any) -> Any:
-    """The tag -> class table of a union tagged by `from`; anything else as it is."""
-    if getattr(model, "__metadata__", None):
+    """The tag -> class table of a union tagged by `from`; the class of an optional block; anything else as it is."""
+    while get_origin(model) is Annotated:
         model = get_args(model)[0]
     classes = [item for item in get_args(model) if isinstance(item, type) and issubclass(item, BaseModel)]
     if len(classes) > 1:
         return {get_args(item.model_fields["kind"].annotation)[0]: item for item in classes}
-    return model
-
-
-def _without_tags(place: list[str], model: Any) -> list[str]:
-    """The path as it stands in the file: pydantic adds the chosen `from` as a step after an instance's name."""
-    if place and place[0] in _BLOCKS - {"studies"} and len(place) > 2 and _has_tags(place[0], model):
-        return place[:2] + place[3:]
-    return place[1:] if place and not isinstance(model, type) and isinstance(_variants(model), dict) else place
-
-
-def _has_tags(block: str, model: Any) -> bool:
-    return isinstance(_variants(get_args(model.model_fields[block].annotation)[1]), dict)
+    return classes[0] if classes and get_origin(model) not in (dict, list) else model

@@ -1,4 +1,4 @@
-"""Images that stay on the device, and their random changes, a batch at a time."""
+"""Images that stay on the device."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -53,30 +53,3 @@ class Images:
         if None in rows:
             raise UserError(f"{self.path}: image '{self.ids[rows.index(None)]}' has no attributes; add or drop it")
         return torch.tensor(rows, dtype=torch.uint8)
-
-
-def augment(
-    pixels: Tensor, generator: torch.Generator, *, crop_padding: int = 0, flip: bool = False, shift: int = 0
-) -> Tensor:
-    """Randomly crop, mirror and move each image of a batch, B×C×H×W, by one gather.
-
-    `crop_padding` pads with zeros on each side and crops back to H×W; `flip` mirrors left and right with probability
-    one half; `shift` moves by up to that many pixels along each axis, around the edge. Keeps shape and dtype.
-    """
-    count, _, height, width = pixels.shape
-    if not (crop_padding or flip or shift):
-        return pixels
-
-    def draw(low: int, high: int) -> Tensor:
-        return torch.randint(low, high + 1, (count, 1), generator=generator).to(pixels.device)
-
-    rows = (torch.arange(height, device=pixels.device) + draw(-shift, shift)) % height
-    columns = (torch.arange(width, device=pixels.device) + draw(-shift, shift)) % width
-    if crop_padding:
-        pixels = torch.nn.functional.pad(pixels, [crop_padding] * 4)
-        rows = rows + draw(0, 2 * crop_padding)
-        columns = columns + draw(0, 2 * crop_padding)
-    if flip:
-        columns = torch.where(draw(0, 1).bool(), columns.flip(1), columns)
-    image = torch.arange(count, device=pixels.device)[:, None, None]
-    return pixels.permute(0, 2, 3, 1)[image, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

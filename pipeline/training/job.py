@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pipeline.artifacts import HISTORY, write_table
 from pipeline.checkpoints import load_checkpoint, network_weights, save_checkpoint
@@ -21,19 +21,21 @@ from pipeline.training.session import Session
 from pipeline.training.streams import seeded
 
 if TYPE_CHECKING:
+    from pipeline.models.classifier import Classifier
     from pipeline.settings.methods import Method
 
 
 def run(
     *,
     fit: Callable[[Session, "Method"], dict[str, Tensor]],
-    build: Callable[..., nn.Module],
+    build: Callable[..., "Classifier"],
     settings: "Method",
     dataset: str,
     method: str,
     seed: int,
     data: str,
     base: str | None,
+    pretrained: str | None,
     model: str,
     history: str,
     state: str,
@@ -45,8 +47,9 @@ def run(
 ) -> None:
     """Train one network: `fit` on the images of `data`, from random weights or those of the checkpoint `base`.
 
-    Writes the checkpoint `model` (tensors `network.*` and those of the method) and the table `history`. Until then the
-    folder `state` holds what is needed to go on, saved every `save_seconds`.
+    Without a base `pretrained` is the file of weights that the settings name, if they do. Writes the checkpoint `model`
+    (tensors `network.*` and those of the method) and the table `history`. Until then the folder `state` holds what is
+    needed to go on, saved every `save_seconds`.
     """
     start = time.perf_counter()
     compute = choose(device, precision, threads)
@@ -56,10 +59,13 @@ def run(
         network = build(settings.network, classes=images.classes, **shape)
     if base:
         start_from(network, base)
-    inputs = [file_digest(path) for path in (data, base) if path]
+    else:
+        network.load_pretrained()
+    inputs = [file_digest(path) for path in (data, base, pretrained) if path]
     key = digest(code, settings.slice(), inputs, seed, compute.device.type, compute.precision, threads)
     with Resume(state, key, save_seconds) as resume:
         session = Session(network, images, compute, seed, method, resume)
+        session.notices += network.notes
         tensors = fit(session, settings)
     weights = {f"network.{name}": tensor for name, tensor in session.network.state_dict().items()}
     header = {
@@ -93,7 +99,7 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def start_from(network: nn.Module, path: str) -> None:
+def start_from(network: "Classifier", path: str) -> None:
     """Give `network` the weights of a checkpoint; raises `UserError` where the shapes differ."""
     tensors, header = load_checkpoint(path)
     try:

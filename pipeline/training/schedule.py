@@ -1,12 +1,16 @@
-"""Learning rates and optimisers from settings."""
+"""Learning rates, optimisers and trained stages from settings."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
+
+from pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from pipeline.settings.methods import Sgd, Steps
+    from pipeline.models.classifier import Classifier
+    from pipeline.settings.methods import AnyOptimiser, Path, Steps
 
 
 def learning_rate(schedule: "Steps", start: float, epoch: int, epochs: int) -> float:
@@ -16,12 +20,31 @@ def learning_rate(schedule: "Steps", start: float, epoch: int, epochs: int) -> f
     return start * schedule.factor**passed
 
 
-def sgd(groups: Iterable[dict], settings: "Sgd") -> torch.optim.SGD:
-    """Stochastic gradient descent over parameter groups; a group may override weight_decay."""
-    return torch.optim.SGD(
-        groups,
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-        nesterov=settings.nesterov,
-    )
+def optimiser_of(groups: Iterable[dict], settings: "AnyOptimiser") -> torch.optim.Optimizer:
+    """Optimiser over parameter groups; a group may override weight_decay."""
+    groups = [dict(group) for group in groups]  # the optimiser writes its own options into them
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.kind == "adam":
+        return torch.optim.Adam(groups, lr=rate, weight_decay=decay)
+    momentum, nesterov = settings.momentum, settings.nesterov
+    return torch.optim.SGD(groups, lr=rate, momentum=momentum, weight_decay=decay, nesterov=nesterov)
+
+
+def train_only(network: "Classifier", path: "Path", name: str) -> None:
+    """Put `network` into training mode and let gradients reach the stages `path.trainable` alone.
+
+    Batch norm of other stages goes on counting, as in the code of the CSG authors, unless `path.freeze_batch_norm`.
+    Raises `UserError`, naming the method instance `name`, for a stage that the network does not have.
+    """
+    network.train()
+    stages = network.stages()
+    chosen = stages if path.trainable is None else path.trainable
+    for stage in chosen:
+        if stage not in stages:
+            raise UserError(f"methods.{name}.trainable: no stage '{stage}' in the network; it has {', '.join(stages)}")
+    for stage, module in stages.items():
+        module.requires_grad_(stage in chosen)
+        if stage not in chosen and path.freeze_batch_norm:
+            for layer in module.modules():
+                if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                    layer.eval()

@@ -24,15 +24,16 @@ from torch import Tensor, nn
 
 from pipeline.artifacts import HISTORY
 from pipeline.errors import UserError
+from pipeline.training.augment import augment, on_device
 from pipeline.training.compute import Compute
-from pipeline.training.data import Images, augment
+from pipeline.training.data import Images
 from pipeline.training.progress import Progress
 from pipeline.training.resume import Resume
-from pipeline.training.schedule import learning_rate
+from pipeline.training.schedule import learning_rate, train_only
 from pipeline.training.streams import derive, stream
 
 if TYPE_CHECKING:
-    from pipeline.settings.methods import Training
+    from pipeline.settings.methods import Path, Training
 
 
 class Session:
@@ -76,19 +77,19 @@ class Session:
             )
         return len(self.images) // batch_size
 
-    def epochs(self, settings: "Training", optimiser: torch.optim.Optimizer) -> Iterator[int]:
-        """0-based epochs; sets the learning rate of each and shows the progress."""
-        self._optimiser, self._batch_size = optimiser, settings.batch_size
+    def epochs(self, settings: "Training", *optimisers: torch.optim.Optimizer) -> Iterator[int]:
+        """0-based epochs; each follows the path of `settings` with the first optimiser. Shows the progress.
+
+        A method that has other paths calls `follow` at the beginning of an epoch.
+        """
+        self._optimisers, self._batch_size, self._epochs = optimisers, settings.batch_size, settings.epochs
         steps = self.steps_per_epoch(settings.batch_size)
         self._start_epoch()
         if self._resume:
             self._restore(self._resume.load(self.compute.device))
         self._progress = Progress(settings.epochs, steps, first_step=self._epoch * steps + self._step)
         while self._epoch < settings.epochs:
-            rate = learning_rate(settings.schedule, settings.optimiser.learning_rate, self._epoch, settings.epochs)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            self.network.train()
+            self.follow(settings, optimisers[0], self._epoch)
             yield self._epoch
             self._epoch += 1
             self._start_epoch()
@@ -96,10 +97,18 @@ class Session:
         self._progress.finish()
         self.images_per_second = self._progress.images_per_second
 
+    def follow(self, path: "Path", optimiser: torch.optim.Optimizer, epoch: int) -> None:
+        """To the end of the epoch: steps of `optimiser` at its rate in 0-based `epoch`, on the path's stages."""
+        self._optimiser = optimiser
+        rate = learning_rate(path.schedule, path.optimiser.learning_rate, epoch, self._epochs)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        train_only(self.network, path, self.name)
+
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Shuffled, augmented batches of the epoch: images B×C×H×W float32 in 0..1, labels B."""
         order = torch.randperm(len(self.images), generator=stream(self.seed, "shuffle", self._epoch))
-        order = order.to(self.compute.device)
+        order = on_device(order, self.compute.device)
         while self._step < self.steps_per_epoch(self._batch_size):
             rows = order[self._step * self._batch_size : (self._step + 1) * self._batch_size]
             changes = stream(self.seed, "augment", self._epoch, self._step)
@@ -116,14 +125,14 @@ class Session:
         self._optimiser.step()
         with torch.no_grad():
             hits = (logits.argmax(1) == labels).sum()
-            self._sums += torch.stack([loss.detach() * len(labels), hits, hits.new_tensor(len(labels))])
+            self._sums += torch.stack([loss.detach() * len(labels), hits])
+        self._count += len(labels)
         self._progress.step(len(labels))
 
     def record(self, **values: float) -> None:
         """Close the epoch: its mean loss, training accuracy, learning rate and the method's own `values`."""
-        loss, hits, count = self._sums.tolist()
-        rate = self._optimiser.param_groups[0]["lr"]
-        row = {"loss": loss / count, "accuracy": hits / count, "learning_rate": rate, **values}
+        loss, accuracy = (self._sums / self._count).tolist()
+        row = {"loss": loss, "accuracy": accuracy, "learning_rate": self._optimiser.param_groups[0]["lr"], **values}
         self._history += [(self._epoch, metric, float(value)) for metric, value in row.items()]
         self._progress.epoch(self._epoch, row)
 
@@ -134,8 +143,9 @@ class Session:
 
     def _start_epoch(self) -> None:
         self._step = 0
-        # Sums over the epoch of loss, hits and images, kept on the device: reading them would wait for it.
-        self._sums = torch.zeros(3, device=self.compute.device, dtype=torch.float64)
+        # Sums over the epoch of loss and hits, kept on the device: reading them would wait for it.
+        self._sums = torch.zeros(2, device=self.compute.device, dtype=torch.float64)
+        self._count = 0
         # For layers that draw from torch's global generators, such as dropout.
         torch.manual_seed(derive(self.seed, "layers", self._epoch))
 
@@ -146,9 +156,10 @@ class Session:
                     "epoch": self._epoch,
                     "step": self._step,
                     "sums": self._sums,
+                    "count": self._count,
                     "history": self._history,
                     "network": self.network.state_dict(),
-                    "optimiser": self._optimiser.state_dict(),
+                    "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
                     "tracked": {name: tensor.detach() for name, tensor in self._tracked.items()},
                     "generators": self.compute.generator_states(),
                 }
@@ -157,10 +168,12 @@ class Session:
     def _restore(self, state: dict | None) -> None:
         if state is None:
             return
-        self._epoch, self._step, self._sums = state["epoch"], state["step"], state["sums"]
+        self._epoch, self._step = state["epoch"], state["step"]
+        self._sums, self._count = state["sums"], state["count"]
         self._history = [tuple(row) for row in state["history"]]
         self.network.load_state_dict(state["network"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
         with torch.no_grad():
             for name, tensor in self._tracked.items():
                 tensor.copy_(state["tracked"][name])

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from victims import CLASSES, subject
+from victims import CLASSES, of_attack, subject
 
 from pipeline.attacks.fgsm import fgsm
 from pipeline.attacks.targets import other_classes
@@ -17,8 +17,9 @@ from pipeline.training.streams import stream
 
 
 def rows(found: Subject, attack: dict, **settings) -> list[Row]:
-    block = {"from": "adversarial", "attack": attack, **settings}
-    return evaluate(found, parse_slice("evaluation", json.dumps(block)))
+    """Those of one attack, without its name."""
+    block = {"from": "adversarial", "attacks": {"tried": attack}, **settings}
+    return of_attack(evaluate(found, parse_slice("evaluation", json.dumps(block))), "tried")
 
 
 def value(found: list[Row], metric: str, subset: str | None = None) -> Row:
@@ -121,3 +122,23 @@ def test_changes_that_eight_bits_do_not_show_are_none():
     found = rows(near, {"from": "fgsm", "epsilon": 0.0019}, samples=1)
     assert value(found, "attack_success").value == 1
     assert value(found, "attack_pixels").value == 0 and value(found, "attack_distance_linf").value > 0.0018
+
+
+def test_several_attacks_stand_side_by_side_under_their_means():
+    attacks = {"weak": {"from": "fgsm", "epsilon": 0.02}, "strong": {"from": "pgd", "epsilon": 0.06}}
+    block = {"from": "adversarial", "attacks": attacks, "samples": 20}
+    found = evaluate(subject(), parse_slice("evaluation", json.dumps(block)))
+    alone = {name: rows(subject(), attack, samples=20) for name, attack in attacks.items()}
+    assert {name: of_attack(found, name) for name in attacks} == alone
+    weak, strong = (value(of_rows, "attack_success") for of_rows in alone.values())
+    assert weak.value < strong.value
+    mean = value(found, "attack_success")
+    assert (mean.value, mean.n) == (pytest.approx((weak.value + strong.value) / 2), 40)
+
+
+def test_attack_without_a_success_leaves_the_mean_of_sizes_to_the_others():
+    attacks = {"none": {"from": "fgsm", "epsilon": 1e-6}, "some": {"from": "fgsm", "epsilon": 0.06}}
+    block = {"from": "adversarial", "attacks": attacks, "samples": 20}
+    found = evaluate(subject(), parse_slice("evaluation", json.dumps(block)))
+    assert value(found, "attack_pixels").value == value(of_attack(found, "some"), "attack_pixels").value
+    assert value(found, "attack_pixels").n == value(of_attack(found, "some"), "attack_pixels").n > 0

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
-from victims import CLASSES, same_state, state
+from victims import CLASSES, of_attack, same_state, state
 from victims import subject as victim
 
 from pipeline.attacks.fgsm import fgsm
@@ -35,8 +35,10 @@ def subject() -> Subject:
 
 
 def rows(found: Subject, attack: dict = FGSM, **settings) -> list[Row]:
-    block = {"from": "adversarial_detection", "attack": attack, "sizes": [5, 20], "test_size": 15, "trees": 10}
-    return evaluate(found, parse_slice("evaluation", json.dumps(block | {"forests": 2} | settings)))
+    """Those of one attack, without its name."""
+    block = {"from": "adversarial_detection", "attacks": {"tried": attack}, "sizes": [5, 20], "test_size": 15}
+    block |= {"trees": 10, "forests": 2} | settings
+    return of_attack(evaluate(found, parse_slice("evaluation", json.dumps(block))), "tried")
 
 
 def value(found: list[Row], metric: str, subset: str | None = None) -> Row:

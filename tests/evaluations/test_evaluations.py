@@ -36,7 +36,12 @@ CPU = torch.device("cpu")
 MEAN, STD = [0.4], [0.25]
 NAMES = ["north", "east", "south", "nowhere"]
 SETTINGS = Csg(
-    kind="csg", network={"blocks": 1, "channels": (4, 4, 6)}, epochs=6, batch_size=15, density_bound=0.3, lambda2=0.1
+    kind="csg",
+    network={"from": "resnet_cifar", "blocks": 1, "channels": (4, 4, 6)},
+    epochs=6,
+    batch_size=15,
+    density_bound=0.3,
+    lambda2=0.1,
 )
 
 
@@ -90,7 +95,11 @@ def toy(tmp_path_factory) -> Trained:
     tensors = load("method", "csg")(run, SETTINGS)
     weights = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     header = {
-        "dataset": "bars", "method": "csg", "seed": 3, "settings": SETTINGS.slice(), "class_names": NAMES,
+        "dataset": "bars",
+        "method": "csg",
+        "seed": 3,
+        "settings": SETTINGS.slice(),
+        "class_names": NAMES,
         "input": {"channels": 1, "mean": MEAN, "std": STD, "height": 8, "width": 8},
     }
     save_checkpoint(found.model, weights | tensors, header)
@@ -123,7 +132,7 @@ def logits_by_hand(toy: Trained) -> Tensor:
     """One image after another through a network built anew."""
     tensors, _ = load_checkpoint(toy.model)
     network = build(SETTINGS.network, channels=1, classes=4, mean=MEAN, std=STD)
-    network.load_state_dict({name[len("network."):]: t for name, t in tensors.items() if name != "gates"})
+    network.load_state_dict({name[len("network.") :]: t for name, t in tensors.items() if name != "gates"})
     network.eval()
     with torch.no_grad():
         return torch.cat([network(torch.from_numpy(image).permute(2, 0, 1)[None] / 255) for image in pictures()[0]])
@@ -155,27 +164,38 @@ def test_results_do_not_depend_on_the_size_of_a_batch(toy, monkeypatch, batch):
     assert subject.features("test").shape == (75, 6)
 
 
-def test_gate_density_and_its_interval(toy):
-    rows = evaluate("gate_density", toy.subject(splits=False))
-    gates = load_checkpoint(toy.model)[0]["gates"]
+def test_gates_by_hand(toy):
+    subject = toy.subject(splits=False)
+    gates, weights = subject.tensors["gates"], subject.tensors["network.head.weight"]
+    gates[:, :3] = torch.tensor([[1, 0.2, 0.6], [0.3, 0, 1], [0, 0.97, 0], [0.5, 0.4, 0]])
+    rows = evaluate("gates", subject)
     by_hand = sum(abs(value) for row in gates.tolist() for value in row) / 24
+    pairs = [(g, w) for rows in zip(gates.tolist(), weights.tolist(), strict=True) for g, w in zip(*rows, strict=True)]
+    columns = gates.T.tolist()
+    alone = [max(column) > 0.95 and sum(gate > 0.5 for gate in column) == 1 for column in columns]
+    open_share = sum(abs(w) for g, w in pairs if g > 0.5) / sum(abs(w) for _, w in pairs)
     assert [(row.metric, row.value, row.n, row.subset) for row in rows] == [
         ("l1_density", pytest.approx(by_hand), 24, None),
         ("l1_density_lower", 0.25, 24, None),
         ("l1_density_upper", 0.3, 24, None),
+        ("exclusive_filters", sum(alone) / 4, 4, None),
+        ("shared_filters", sum(sum(gate > 0.5 for gate in column) > 1 for column in columns), 6, None),
+        ("weight_correlation", pytest.approx(np.corrcoef(np.array(pairs).T)[0, 1]), 24, None),
+        ("weight_share", pytest.approx(open_share), 24, None),
     ]
-    assert 0.25 < by_hand < 1
+    assert 0.25 < by_hand < 1 and 0 < sum(alone) < 6
 
 
 def test_fixed_gates_have_no_interval_to_end_in(toy):
     subject = toy.subject(splits=False)
-    subject.header["settings"]["fixed_gates"] = {"exclusive": 1, "shared": 2}
-    assert [row.metric for row in evaluate("gate_density", subject)] == ["l1_density"]
+    subject.header["settings"]["fixed_gates"] = {"exclusive": 1}
+    found = [row.metric for row in evaluate("gates", subject)]
+    assert found == ["l1_density", "exclusive_filters", "shared_filters", "weight_correlation", "weight_share"]
 
 
 def test_network_without_gates_is_named(without_gates):
     with pytest.raises(UserError, match=r"std/3\.safetensors: method 'std' has no gates; .*under `methods`"):
-        evaluate("gate_density", without_gates.subject(splits=False))
+        evaluate("gates", without_gates.subject(splits=False))
 
 
 @pytest.mark.parametrize(("samples", "count"), [(None, 75), (50, 50)])
@@ -214,18 +234,24 @@ def run(kind: str, toy: Trained, output: Path, **settings) -> list[dict]:
     """The stage as the command line calls it; returns the rows that it wrote."""
     block = parse_slice("evaluation", json.dumps({"from": kind, **settings}))
     job.run(
-        evaluate=load("evaluation", kind), settings=block, model=toy.model,
-        data={split: toy.data for split in block.splits}, maps={name: toy.maps for name in block.explainers},
-        output=str(output), device="cpu", threads=1,
+        evaluate=load("evaluation", kind),
+        settings=block,
+        model=toy.model,
+        data={split: toy.data for split in block.splits},
+        maps={name: toy.maps for name in block.explainers},
+        output=str(output),
+        device="cpu",
+        threads=1,
     )
     return read_table(output, METRICS).to_pylist()
 
 
 #: What evaluations need to be told, and sizes that suit images of 8×8.
 SMALL = {
-    "adversarial": {"attack": {"from": "fgsm", "epsilon": 0.2}},
+    "adversarial": {"attacks": {"fgsm": {"from": "fgsm", "epsilon": 0.2}}},
     "adversarial_detection": {
-        "attack": {"from": "fgsm", "epsilon": 0.2}, "sizes": [5, 10], "test_size": 5, "trees": 5, "forests": 2
+        "attacks": {"fgsm": {"from": "fgsm", "epsilon": 0.2}},
+        "sizes": [5, 10], "test_size": 5, "trees": 5, "forests": 2,
     },
     "filter_masking": {"closed": [[0], [0, 1]]},
     "fidelity": {"explainers": ["gradient"], "patch": 2, "steps": [2, 5], "draws": 2},
@@ -266,7 +292,7 @@ def maps_of(toy: Trained) -> list[np.ndarray]:
 
 def test_stage_that_fails_writes_nothing(without_gates, tmp_path):
     with pytest.raises(UserError, match=r"3\.safetensors: method 'std' has no gates"):
-        run("gate_density", without_gates, tmp_path / "out" / "t.parquet")
+        run("gates", without_gates, tmp_path / "out" / "t.parquet")
     assert not (tmp_path / "out").exists()
 
 
@@ -276,8 +302,13 @@ def test_maps_of_the_explainer_stage_are_what_sparsity_measures(toy, tmp_path, m
     explained = Trained(toy.model, toy.data, str(tmp_path / "maps.parquet"))
     block = parse_slice("explainer", json.dumps({"from": "input_gradient", "samples": 60, "target": target}))
     explainer_job.run(
-        explain=load("explainer", "input_gradient"), settings=block, model=toy.model, data=toy.data,
-        output=explained.maps, device="cpu", threads=1,
+        explain=load("explainer", "input_gradient"),
+        settings=block,
+        model=toy.model,
+        data=toy.data,
+        output=explained.maps,
+        device="cpu",
+        threads=1,
     )
     table = read_table(explained.maps, EXPLANATIONS)
     assert table["sample_id"].to_pylist() == [f"test-{row}" for row in range(60)]

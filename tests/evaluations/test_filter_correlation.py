@@ -10,9 +10,10 @@ from torch.nn.functional import cosine_similarity
 
 from pipeline.evaluations.filter_correlation import evaluate
 from pipeline.evaluations.subject import Row, Subject
+from pipeline.models import alexnet_cifar
 from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.methods import AlexnetCifar, ResnetCifar
 from pipeline.training.streams import seeded, stream
 
 NAMES = ["a", "b", "c"]
@@ -81,6 +82,21 @@ def test_network_without_gates_has_the_groups_of_its_weights(subject):
     whole = evaluate(subject, SETTINGS)
     del subject.tensors["gates"]
     assert evaluate(subject, SETTINGS) == [row for row in whole if row.subset or row.metric == "filter_correlation"]
+
+
+@pytest.mark.parametrize("blocks", [1], indirect=True)
+def test_network_without_pooling_has_no_groups_of_weights(subject):
+    settings = AlexnetCifar(kind="alexnet_cifar", channels=(4, 4, 4, 4, 6), hidden=5)
+    with seeded(0, "init"):
+        network = alexnet_cifar.build(settings, channels=1, classes=3, mean=[0.4], std=[0.2])
+    gates = subject.tensors["gates"]
+    subject.tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    subject.header["settings"]["network"] = settings.slice()
+    values = cosines(subject.tensors["network.backbone.conv5.weight"])
+    overall = Row("filter_correlation", mean(list(values.values())), 15)
+    assert evaluate(subject, SETTINGS) == [overall]
+    subject.tensors["gates"] = gates
+    assert evaluate(subject, SETTINGS) == [overall, *grouped(values, gates.argmax(0).tolist(), None)]
 
 
 def test_network_stays_as_it_is(subject):

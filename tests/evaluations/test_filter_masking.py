@@ -10,10 +10,10 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.evaluations.filter_masking import evaluate
 from pipeline.evaluations.subject import Row, Subject
-from pipeline.models import trained
+from pipeline.models import alexnet_cifar, trained
 from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.methods import AlexnetCifar, ResnetCifar
 from pipeline.training.data import Images
 from pipeline.training.streams import seeded, stream
 
@@ -130,6 +130,15 @@ def scalars(rows: list[Row]) -> dict[str, Row]:
     return {row.metric: row for row in rows if row.subset is None}
 
 
+def test_of_gates_made_by_hand_the_exclusive_filters_are_closed(subject):
+    subject.tensors["gates"] = torch.tensor([[1, 0, 0, 0, 1], [0, 1, 0, 0, 1], [0, 0, 1, 0, 1], [0, 0, 0, 1, 1.0]])
+    subject.tensors["gates"] = subject.tensors["gates"].repeat_interleave(torch.tensor([2, 2, 1, 1, 2]), dim=1)
+    shared = scalars(evaluate(subject, settings([[0]])))["closed_filters"]
+    subject.header["settings"]["fixed_gates"] = {"exclusive": 2}
+    alone = scalars(evaluate(subject, settings([[0]])))["closed_filters"]
+    assert (shared.value, alone.value) == (4, 2)
+
+
 def test_a_filter_a_class_closes_and_opens_just_that_class(subject):
     """Head and gates that give class c the filters c and c + 4."""
     own = torch.cat([torch.eye(4), torch.eye(4)], dim=1)
@@ -140,6 +149,45 @@ def test_a_filter_a_class_closes_and_opens_just_that_class(subject):
     assert {name: row.value for name, row in found.items()} == {
         "masked_recall": 0, "kept_recall": 1, "unmasked_recall": 1, "closed_filters": 2, "open_share": 1
     }  # fmt: skip
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("gates", [True, False])
+def test_without_pooling_the_maps_of_closed_filters_are_zero(subject, monkeypatch, gates):
+    """The network is run again for each image, with the closed maps overwritten one by one."""
+    monkeypatch.setattr(trained, "BATCH", 7)
+    settings_of = AlexnetCifar(kind="alexnet_cifar", channels=(4, 4, 4, 4, FILTERS), hidden=6)
+    with seeded(1, "init"):
+        network = alexnet_cifar.build(settings_of, channels=1, classes=4, mean=[0.4], std=[0.2]).eval()
+    images = subject.splits["test"]
+    for layer in (network.tail.linear1, network.tail.linear2, network.tail.linear3):
+        layer.weight *= 8
+    network.tail.linear3.bias -= network(images.floats(slice(None))).mean(0)
+    subject.tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()} | (
+        {"gates": subject.tensors["gates"]} if gates else {}
+    )
+    subject.header["settings"]["network"] = settings_of.slice()
+
+    def predictions(opened: set[int]) -> list[int]:
+        found = []
+        for row in range(COUNT):
+            maps = network.maps(images.floats(slice(row, row + 1)))
+            for k in set(range(FILTERS)) - opened:
+                maps[0, k] = 0
+            found.append(network.tail(maps).argmax().item())
+        return found
+
+    rows, labels, everything = evaluate(subject, settings([[1]])), images.labels.tolist(), set(range(FILTERS))
+    own = groups_by_hand(subject, 2)[1]
+    closed, opened, plain = (predictions(filters) for filters in (everything - own, own, everything))
+    assert len({tuple(closed), tuple(opened), tuple(plain)}) == 3, "a toy that tells nothing; change it"
+    confusions = [row for row in rows if row.metric == "confusion"]
+    assert confusions == [
+        *confusion_by_hand(labels, closed, "closed=1,"),
+        *confusion_by_hand(labels, opened, "open=1,"),
+        *confusion_by_hand(labels, plain, ""),
+    ]
+    assert scalars(rows)["closed_filters"] == Row("closed_filters", len(own), FILTERS)
 
 
 def test_network_comes_back_as_it_was(subject):

@@ -116,8 +116,11 @@ def test_l1_part_is_zero_at_the_bound():
 
 @pytest.mark.parametrize(
     ("outer", "value", "slope"),
-    [("identity", lambda d: d, lambda d: 1), ("square", lambda d: d * d, lambda d: 2 * d),
-     ("smooth_l1", lambda d: d * d / 2 if d < 1 else d - 0.5, lambda d: min(d, 1))],
+    [
+        ("identity", lambda d: d, lambda d: 1),
+        ("square", lambda d: d * d, lambda d: 2 * d),
+        ("smooth_l1", lambda d: d * d / 2 if d < 1 else d - 0.5, lambda d: min(d, 1)),
+    ],
 )
 @pytest.mark.parametrize("excess", [-0.5, 0.25, 3.0])
 def test_outer_functions_of_the_penalty(outer, value, slope, excess):
@@ -204,8 +207,13 @@ def test_evaluation_does_not_depend_on_the_gates():
     gates = csg.fit(run, settings)["gates"]
     weights = {f"network.{name}": tensor for name, tensor in run.network.state_dict().items()}
     shape = {"channels": 1, "mean": [0.5], "std": [0.25]}
-    header = {"method": "csg", "seed": 0, "settings": settings.slice(), "input": shape,
-              "class_names": run.images.notes["class_names"]}
+    header = {
+        "method": "csg",
+        "seed": 0,
+        "settings": settings.slice(),
+        "input": shape,
+        "class_names": run.images.notes["class_names"],
+    }
     rows = []
     for replaced in (gates, torch.rand(gates.shape)):
         subject = Subject("m", weights | {"gates": replaced}, header, CPU.device, {"test": run.images}, {})
@@ -244,8 +252,12 @@ def literal_csg_epoch(run: Session, settings: Csg) -> tuple[dict[str, Tensor], T
 @pytest.mark.parametrize("projection", PROJECTIONS)
 def test_steps_of_fit_are_the_literal_steps(projection, batch_size):
     settings = options(
-        epochs=1, csg_min=0, batch_size=batch_size, projection=projection, lambda1=0.7,
-        optimiser={"weight_decay": 0.05, "learning_rate": 0.1},
+        epochs=1,
+        csg_min=0,
+        batch_size=batch_size,
+        projection=projection,
+        lambda1=0.7,
+        optimiser={"from": "sgd", "weight_decay": 0.05, "learning_rate": 0.1},
     )
     run = session()
     run.images.notes["augment"] = {}
@@ -260,11 +272,11 @@ def test_steps_of_fit_are_the_literal_steps(projection, batch_size):
 
 
 def with_filters(filters: int, **changes) -> Csg:
-    return options(network={"blocks": 1, "channels": (4, 4, filters)}, epochs=1, **changes)
+    return options(network={"from": "resnet_cifar", "blocks": 1, "channels": (4, 4, filters)}, epochs=1, **changes)
 
 
 def test_more_classes_than_filters_need_shared_filters():
-    with pytest.raises(UserError, match=r"network\.channels: 10 classes .* 8 filters .*share_filters: true"):
+    with pytest.raises(UserError, match=r"methods\.tried\.network: 10 classes .* 8 filters .*share_filters: true"):
         csg.fit(session(filters=8), with_filters(8))
     assert csg.fit(session(filters=8), with_filters(8, share_filters=True))["gates"].shape == (10, 8)
     assert csg.fit(session(filters=10), with_filters(10))["gates"].shape == (10, 10)

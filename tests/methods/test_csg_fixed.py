@@ -5,22 +5,23 @@ from copy import deepcopy
 
 import pytest
 import torch
-from gated import CLASSES, CPU, NETWORK, curve, equal, options, session
+from gated import CLASSES, CPU, FILTERS, NETWORK, curve, equal, options, session
 from pydantic import ValidationError
 from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.methods import csg, std
-from pipeline.methods.csg import fixed_gates
+from pipeline.methods.csg import exclusive_filters, fixed_gates
+from pipeline.models import alexnet_cifar
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import Csg, Std
+from pipeline.settings.methods import AlexnetCifar, Csg, FixedGates, Std
 from pipeline.training.resume import Resume
 from pipeline.training.session import Session
-from pipeline.training.streams import stream
+from pipeline.training.streams import seeded, stream
 
 
 def fixed_options(**changes) -> Csg:
-    return options(**{"fixed_gates": {"exclusive": 1, "shared": 2}} | changes)
+    return options(**{"fixed_gates": {"exclusive": 1}} | changes)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ def fixed_options(**changes) -> Csg:
     [(10, 64, 6, 4, 10), (10, 256, 25, 6, 31), (3, 6, 2, 0, 2)],
 )
 def test_fixed_gates_are_the_papers_matrix(classes, filters, exclusive, shared, row_sum):
-    gates = fixed_gates(classes, exclusive, shared)
+    gates = fixed_gates(classes, filters, exclusive)
     literal = torch.zeros(classes, filters)
     for c in range(classes):
         for k in range(filters):
@@ -42,7 +43,7 @@ def test_fixed_gates_are_the_papers_matrix(classes, filters, exclusive, shared, 
 def test_training_leaves_fixed_gates_bit_identical_and_says_how_dense_they_are(joint_weights):
     run = session()
     gates = csg.fit(run, fixed_options(epochs=6, joint_weights=joint_weights))["gates"]
-    assert torch.equal(gates, fixed_gates(CLASSES, 1, 2))
+    assert torch.equal(gates, fixed_gates(CLASSES, FILTERS, 1))
     assert not gates.requires_grad and gates.grad is None
     assert curve(run, "density") == pytest.approx([30 / 120] * 6)
     assert curve(run, "csg_path") == ([0, 0, 1] * 2 if joint_weights is None else [0] * 6)
@@ -53,7 +54,7 @@ def test_optimiser_keeps_nothing_for_fixed_gates(tmp_path):
     with Resume(tmp_path, "state", seconds=0) as resume:
         run = session(resume=resume)
         csg.fit(run, fixed_options(csg_min=0))
-        state = resume.load(CPU.device)["optimiser"]["state"]
+        state = resume.load(CPU.device)["optimisers"][0]["state"]
     assert list(state) == list(range(len(list(run.network.parameters()))))
 
 
@@ -61,7 +62,7 @@ def literal_fixed_epoch(run: Session, settings: Csg, std_weight: float, csg_weig
     """Weights after one epoch on both cross-entropies, written out: each image through its own gates, in its own pass
     of the head."""
     network = deepcopy(run.network).train()
-    gates = fixed_gates(CLASSES, settings.fixed_gates.exclusive, settings.fixed_gates.shared)
+    gates = fixed_gates(CLASSES, FILTERS, settings.fixed_gates.exclusive)
     velocity = [torch.zeros_like(variable) for variable in network.parameters()]
     order = torch.randperm(len(run.images), generator=stream(run.seed, "shuffle", 0))
     for rows in order.split(settings.batch_size):
@@ -90,7 +91,7 @@ def literal_fixed_epoch(run: Session, settings: Csg, std_weight: float, csg_weig
     ids=["CSG path", "STD path", "joint", "joint without CSG path"],
 )
 def test_steps_with_fixed_gates_are_the_literal_steps(changes, std_weight, csg_weight):
-    settings = fixed_options(epochs=1, batch_size=32, optimiser={"weight_decay": 0.05}, **changes)
+    settings = fixed_options(epochs=1, batch_size=32, optimiser={"from": "sgd", "weight_decay": 0.05}, **changes)
     run = session()
     run.images.notes["augment"] = {}
     expected = literal_fixed_epoch(run, settings, std_weight, csg_weight)
@@ -154,26 +155,34 @@ def test_run_with_fixed_gates_goes_on_where_it_was_killed(tmp_path, joint_weight
     assert again.history() == whole.history()
 
 
-@pytest.mark.parametrize(("exclusive", "shared", "needed"), [(1, 3, 13), (1, 1, 11), (2, 0, 20), (1, 0, 10)])
-def test_fixed_gates_that_do_not_fit_the_network_are_refused(exclusive, shared, needed):
-    run = session()
+@pytest.mark.parametrize(("filters", "exclusive"), [(64, 6), (256, 25), (12, 1), (10, 1)])
+def test_as_many_exclusive_filters_as_there_are(filters, exclusive):
+    """For ten classes and 64 or 256 filters the paper's counts."""
+    assert exclusive_filters(10, filters, FixedGates(), "tried") == exclusive
+    gates = csg.fit(session(filters=filters), options(fixed_gates={}, epochs=1))["gates"]
+    assert torch.equal(gates, fixed_gates(10, filters, exclusive))
+
+
+@pytest.mark.parametrize(("filters", "exclusive"), [(12, 2), (9, None)])
+def test_more_exclusive_filters_than_the_network_has_are_refused(filters, exclusive):
+    run = session(filters=filters)
     before = deepcopy(run.network.state_dict())
     problem = (
-        rf"^methods\.tried\.fixed_gates: {exclusive} exclusive .* each of 10 classes and {shared} shared ones are "
-        rf"{needed} filters, .* the network has 12; change exclusive, shared or the last number of network\.channels$"
+        rf"^methods\.tried\.fixed_gates\.exclusive: {exclusive or 1} for each of 10 classes are more than the "
+        rf"{filters} filters of the last stage; lower it or take a wider network$"
     )
     with pytest.raises(UserError, match=problem):
-        csg.fit(run, fixed_options(fixed_gates={"exclusive": exclusive, "shared": shared}))
+        csg.fit(run, fixed_options(fixed_gates={"exclusive": exclusive}))
     assert equal(run.network.state_dict(), before)
 
 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"fixed_gates": {"exclusive": 0, "shared": 12}}, "greater than 0"),
-        ({"fixed_gates": {"exclusive": 1, "shared": -1}}, "greater than or equal to 0"),
+        ({"fixed_gates": {"exclusive": 0}}, "greater than 0"),
         ({"fixed_gates": None, "joint_weights": (0.3, 0.7)}, "joint_weights need fixed_gates"),
         ({"joint_weights": (0, 0)}, "joint_weights are both 0"),
+        ({"joint_weights": (0.3, 0.7), "csg_path": {}}, "csg_path cannot have its own"),
         ({"joint_weights": (0.3, -0.7)}, "greater than or equal to 0"),
     ],
 )
@@ -185,3 +194,22 @@ def test_settings_of_fixed_gates_without_sense_are_refused(changes, problem):
 def test_slice_of_fixed_gates_reads_back():
     settings = fixed_options(joint_weights=(0.3, 0.7))
     assert parse_slice("method", json.dumps(settings.slice())) == settings
+
+
+@torch.no_grad()
+def test_without_pooling_gates_multiply_the_maps():
+    """Loss of a step through the gates of AlexNet: map k of image i times G_y^k, everything behind it as it is."""
+    shape = AlexnetCifar(channels=(4, 4, 4, 4, FILTERS), hidden=16, dropout=0.0)
+    with seeded(0, "init"):
+        network = alexnet_cifar.build(shape, channels=1, classes=CLASSES, mean=[0.5], std=[0.25])
+    run = session()
+    run.images.notes["augment"] = {}
+    run.network = deepcopy(network)
+    with torch.enable_grad():
+        gates = csg.fit(run, fixed_options(network=shape, csg_min=0, epochs=1, batch_size=64))["gates"]
+    losses = []
+    for pixels, y in zip(run.images.pixels, run.images.labels, strict=True):
+        maps = network.maps(pixels[None] / 255)[0]
+        z = network.tail(torch.stack([gate * one for gate, one in zip(gates[y], maps, strict=True)])[None])[0]
+        losses.append((z.logsumexp(0) - z[y]).item())
+    assert curve(run, "loss") == [pytest.approx(sum(losses) / 64, rel=1e-5)]

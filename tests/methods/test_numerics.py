@@ -26,7 +26,7 @@ TOLERANCE = 1e-4
 def losses(method: str) -> list[float]:
     """Loss of each of ten steps, one an epoch, in single precision on one thread of the processor."""
     small = {"from": "resnet_cifar", "blocks": 1, "channels": [4, 8, 16]}
-    training = {"network": small, "epochs": 10, "batch_size": 32, "optimiser": {"learning_rate": 0.2}}
+    training = {"network": small, "epochs": 10, "batch_size": 32, "optimiser": {"from": "sgd", "learning_rate": 0.2}}
     settings = validate({"training": training, "methods": {"tried": {"from": method}}}).methods["tried"]
     labels = torch.arange(32) % 10
     noise = torch.randint(56, (32, 1, 8, 8), generator=stream(0, "pixels"))

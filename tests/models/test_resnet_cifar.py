@@ -85,9 +85,7 @@ def test_gating_maps_then_pooling_is_pooling_then_gating():
     gates = torch.rand(10, 12, generator=torch.Generator().manual_seed(2))
     labels = torch.tensor([3, 1, 3, 9])
     maps = ours.maps(images())
-    gated_maps = torch.stack(
-        [torch.stack([maps[i, k] * gates[labels[i], k] for k in range(12)]) for i in range(4)]
-    )
+    gated_maps = torch.stack([torch.stack([maps[i, k] * gates[labels[i], k] for k in range(12)]) for i in range(4)])
     assert torch.allclose(gated_maps.mean((2, 3)), ours.features(images()) * gates[labels], atol=1e-6)
 
 

@@ -20,7 +20,7 @@ from pipeline.metrics.catalogue import METRICS as CATALOGUE
 from pipeline.report import claims, page
 from pipeline.report.claims import Claim, Side, judge, published_text, read_claims, read_published, verdict
 from pipeline.report.page import interval, number, side_text
-from pipeline.report.results import mean_and_interval
+from pipeline.report.results import Results, mean_and_interval
 from pipeline.study import Study
 
 ROOT = Path(__file__).parents[2]
@@ -29,18 +29,24 @@ NAN = math.nan
 
 def claim(**changes) -> Claim:
     given = {
-        "id": "better", "statement": "CSG is better", "source": "Table 1", "relation": ">", "margin": 0.0,
-        "left": {"method": "csg", "metric": "accuracy"}, "right": {"method": "std", "metric": "accuracy"},
+        "id": "better",
+        "statement": "CSG is better",
+        "source": "Table 1",
+        "relation": ">",
+        "margin": 0.0,
+        "left": {"method": "csg", "metric": "accuracy"},
+        "right": {"method": "std", "metric": "accuracy"},
         "published": (),
     }
     return Claim.model_validate(given | changes)
 
 
 def metrics(*rows: tuple) -> pd.DataFrame:
-    """Rows (method, seed, value[, subset[, explainer[, metric[, dataset]]]]) as a table of METRICS."""
-    names = ("method", "seed", "value", "subset", "explainer", "metric", "dataset")
-    defaults = {"subset": None, "explainer": None, "metric": "accuracy", "dataset": "digits", "n": 10}
-    return pd.DataFrame([defaults | dict(zip(names, row, strict=False)) for row in rows], columns=METRICS.names)
+    """Rows (method, seed, value[, subset[, explainer[, metric[, dataset[, evaluation]]]]]) as `Results.metrics`."""
+    names = ("method", "seed", "value", "subset", "explainer", "metric", "dataset", "evaluation")
+    defaults = {"subset": None, "explainer": None, "metric": "accuracy", "dataset": "digits", "evaluation": "tried"}
+    found = [defaults | {"n": 10} | dict(zip(names, row, strict=False)) for row in rows]
+    return pd.DataFrame(found, columns=[*METRICS.names, "evaluation"])
 
 
 # Verdicts.
@@ -129,15 +135,40 @@ def test_missing_values_count_as_not_measured():
 
 def test_other_rows_of_the_table_do_not_count():
     others = [
-        ("csg", 0, 9.0, "class=3"), ("csg", 1, 9.0, None, "input_gradient"), ("csg", 2, 9.0, None, None, "gini"),
-        ("csg", 0, 9.0, None, None, "accuracy", "mnist"), ("csg_2", 0, 9.0),
+        ("csg", 0, 9.0, "class=3"),
+        ("csg", 1, 9.0, None, "input_gradient"),
+        ("csg", 2, 9.0, None, None, "gini"),
+        ("csg", 0, 9.0, None, None, "accuracy", "mnist"),
+        ("csg_2", 0, 9.0),
     ]
     assert judge(claim(), metrics(*PAIRS, *others), "digits") == judge(claim(), metrics(*PAIRS), "digits")
 
 
 def test_several_values_of_one_seed_are_an_error():
-    with pytest.raises(UserError, match="accuracy"):
-        judge(claim(), metrics(*PAIRS, *PAIRS), "digits")
+    others = [(*row, None, None, "accuracy", "digits", "other") for row in PAIRS]
+    with pytest.raises(UserError, match="measure accuracy of csg on digits, namely tried, other; say which with `eval"):
+        judge(claim(), metrics(*PAIRS, *others), "digits")
+
+
+def test_one_of_several_evaluations_can_be_meant():
+    others = [(method, seed, 0.5, None, None, "accuracy", "digits", "other") for method, seed, _ in PAIRS]
+    sides = {
+        side: {"method": method, "metric": "accuracy", "evaluation": "tried"}
+        for side, method in (("left", "csg"), ("right", "std"))
+    }
+    assert judge(claim(**sides), metrics(*PAIRS, *others), "digits") == judge(claim(), metrics(*PAIRS), "digits")
+
+
+def test_values_of_several_evaluations_are_told_apart():
+    others = [(*row, None, None, "accuracy", "digits", "other") for row in PAIRS]
+    maps = [("csg", 0, 0.3, None, "cam", "gini"), ("csg", 0, 0.3, "class=1", "cam", "gini")]
+    results = Results(Study({}))
+    results.metrics = metrics(*PAIRS, *others, *maps)
+    found = results.overall.groupby(["metric", "of"]).size().to_dict()
+    assert found == {("accuracy", "tried"): 6, ("accuracy", "other"): 6, ("gini", "cam"): 1}
+    results = Results(Study({}))
+    results.metrics = metrics(*PAIRS)
+    assert set(results.overall["of"]) == {""}
 
 
 def test_subsets_and_explainers_can_be_meant():
@@ -188,12 +219,19 @@ def stage(folder: Path, *published: str) -> tuple[Study, list[dict], dict]:
     (folder / "studies" / "toy" / "claims.yaml").write_text(json.dumps([kept, sparse, good]))
     header = "paper,table,dataset,model,method,metric,value,unit,note"
     (folder / "studies" / "toy" / "published.csv").write_text("\n".join([header, *published]))
-    study = Study({
-        "study": "toy", "root": "a", "datasets": {"digits": {}}, "methods": {"csg": {}, "std": {}}, "seeds": 3,
-        "evaluations": {"accuracy": {"datasets": None, "methods": None}},
-    })
+    study = Study(
+        {
+            "study": "toy",
+            "root": "a",
+            "datasets": {"digits": {}},
+            "seeds": 3,
+            "methods": {"csg": {"datasets": None}, "std": {"datasets": None}},
+            "evaluations": {"accuracy": {"datasets": None, "methods": None}},
+        }
+    )
     for method, seed, value in PAIRS:
-        table = pa.Table.from_pandas(metrics((method, seed, value), (method, seed, 0.9, "class=1")), METRICS)
+        rows = metrics((method, seed, value), (method, seed, 0.9, "class=1"))
+        table = pa.Table.from_pandas(rows[METRICS.names], METRICS)
         write_table(layout.evaluation("a", "accuracy", "digits", method, seed), table, METRICS)
     table, summary = layout.claims("a", "toy"), layout.summary("a", "toy")
     for _, method, seed in study.runs():
@@ -363,10 +401,15 @@ def test_a_metric_without_an_entry_is_named():
 @pytest.mark.parametrize(
     ("value", "metric", "text"),
     [
-        (0.88854, "accuracy", "88.85 %"), (1.0, "accuracy", "100.00 %"), (-0.04, "accuracy", "-4.00 %"),
-        (0.123456, "gini", "0.123"), (0.0001234, "gini", "0.000123"), (0.0, "gini", "0"),
+        (0.88854, "accuracy", "88.85 %"),
+        (1.0, "accuracy", "100.00 %"),
+        (-0.04, "accuracy", "-4.00 %"),
+        (0.123456, "gini", "0.123"),
+        (0.0001234, "gini", "0.000123"),
+        (0.0, "gini", "0"),
         (12345.6, "mutual_information_score", "1.23e+04"),
-        (None, "accuracy", "–"), (NAN, "gini", "–"),
+        (None, "accuracy", "–"),
+        (NAN, "gini", "–"),
     ],
 )
 def test_numbers_in_the_unit_of_their_metric(value, metric, text):
@@ -378,7 +421,9 @@ def test_numbers_in_the_unit_of_their_metric(value, metric, text):
     [
         ((0.5, 0.25, 0.75), "gini", "0.5 [0.25, 0.75]"),
         ((0.5, 0.25, 0.75), "accuracy", "50.00 % [25.00 %, 75.00 %]"),
-        ((0.5, NAN, NAN), "gini", "0.5"), ((0.5, None, None), "gini", "0.5"), ((None, None, None), "gini", "–"),
+        ((0.5, NAN, NAN), "gini", "0.5"),
+        ((0.5, None, None), "gini", "0.5"),
+        ((None, None, None), "gini", "–"),
     ],
 )
 def test_intervals_stand_behind_their_mean(ends, metric, text):

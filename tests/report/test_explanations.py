@@ -18,7 +18,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE, 3), dtype
 
 @pytest.fixture
 def drawn(tmp_path):
-    """Rows of axes by label, for a study of two datasets (one with masks), a method and two explainers."""
+    """Rows of axes by label, for two datasets (one with masks), two methods (one on that alone) and two explainers."""
     root = str(tmp_path / "root")
     ids, labels = list("abc"), np.array([0, 1, 0])
     masks = np.zeros((COUNT, SIDE, SIDE), bool)
@@ -26,17 +26,16 @@ def drawn(tmp_path):
     for name, known in (("plain", None), ("masked", masks)):
         path = tmp_path / layout.dataset("root", name, "test")
         path.parent.mkdir(parents=True)
-        write_images(
-            path, ids, IMAGES, labels, class_names=["x", "y"], mean=[0.5] * 3, std=[0.2] * 3, masks=known
-        )
+        write_images(path, ids, IMAGES, labels, class_names=["x", "y"], mean=[0.5] * 3, std=[0.2] * 3, masks=known)
         fine, coarse = torch.zeros(COUNT, SIDE, SIDE), torch.zeros(COUNT, 2, 2)
         fine[0, 1, 1], fine[0, 6, 6] = 2.0, -2.0
         coarse[1, 0, 0] = 0.1
         for explainer, values in (("fine", fine), ("coarse", coarse)):
-            write_maps(layout.explanation(root, name, "std", explainer, 0), Maps(ids, labels.tolist(), values))
+            for method in ("std", "csg") if name == "masked" else ("std",):
+                write_maps(layout.explanation(root, name, method, explainer, 0), Maps(ids, labels.tolist(), values))
     slices = {
-        "study": "s", "root": root, "datasets": {"plain": {}, "masked": {}}, "methods": {"std": {}},
-        "explainers": {"fine": {}, "coarse": {}}, "seeds": 1,
+        "study": "s", "root": root, "datasets": {"plain": {}, "masked": {}}, "explainers": {"fine": {}, "coarse": {}},
+        "methods": {"std": {"datasets": None}, "csg": {"datasets": ["masked"]}}, "seeds": 1,
     }  # fmt: skip
     with plt.rc_context({"figure.constrained_layout.use": True}):
         figure = explanations.draw(Results(Study(slices)))
@@ -51,7 +50,8 @@ def picture(axes) -> np.ndarray:
 
 
 def test_images_and_maps_of_each_dataset_in_order(drawn):
-    assert [label for label, _ in drawn] == ["plain", "std\nfine", "std\ncoarse", "masked", "std\nfine", "std\ncoarse"]
+    std, csg = ["std\nfine", "std\ncoarse"], ["csg\nfine", "csg\ncoarse"]
+    assert [label for label, _ in drawn] == ["plain", *std, "masked", *std, *csg]
     for row in (drawn[0][1], drawn[3][1]):
         for axes, image in zip(row, IMAGES, strict=False):
             assert np.array_equal(picture(axes), image)

@@ -2,17 +2,17 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from pipeline import layout
-from pipeline.checkpoints import save_checkpoint
+from pipeline.checkpoints import load_checkpoint, save_checkpoint
 from pipeline.metrics.filters import filter_correlation as correlation_of
+from pipeline.models import alexnet_cifar
 from pipeline.models.resnet_cifar import build
-from pipeline.report.figures import filter_correlation, gate_similarity
+from pipeline.report.figures import filter_correlation, gates_and_weights
 from pipeline.report.results import Results
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.methods import AlexnetCifar, ResnetCifar
 from pipeline.study import Study
 
 NETWORK = ResnetCifar(kind="resnet_cifar", blocks=1, channels=(4, 4, 6))
@@ -35,7 +35,8 @@ def results(tmp_path) -> Results:
         save_checkpoint(
             layout.model(root, "bars", method, 0), tensors | ({"gates": GATES} if method == "csg" else {}), header
         )
-    names = {"datasets": {"bars": {}}, "methods": {"std": {}, "csg": {}}, "explainers": {}, "evaluations": {}}
+    names = {"datasets": {"bars": {}}, "explainers": {}, "evaluations": {}}
+    names["methods"] = {"std": {"datasets": None}, "csg": {"datasets": None}}
     return Results(Study({"study": "s", "root": root, "seeds": 1, **names}))
 
 
@@ -52,25 +53,55 @@ def test_filters_of_all_methods_stand_in_the_order_of_the_gates(results):
         assert np.allclose(shown[f"bars, {method}"], expected)
 
 
-def test_cosines_of_both_groups_are_drawn(results):
-    rows = [("tp", y, c, 0.1 * y + 0.2 * c) for y in range(3) for c in range(3)]
-    rows += [("fn", y, c, np.nan if y == 1 else 0.3) for y in range(3) for c in range(3)]
-    results.metrics = pd.DataFrame(
-        [
-            {"dataset": "bars", "method": "csg", "seed": seed, "metric": "gate_similarity", "explainer": None,
-             "subset": f"{group},class={y},gate={c}", "value": value + seed, "n": 1}
-            for group, y, c, value in rows
-            for seed in (0, 1)
-        ]
-    )  # fmt: skip
-    shown = panels(gate_similarity.draw(results))
-    assert list(shown) == ["bars, csg: true positives", "bars, csg: false negatives"]
-    expected = 0.1 * np.arange(3)[:, None] + 0.2 * np.arange(3)
-    assert np.allclose(shown["bars, csg: true positives"], expected)
-    assert np.isnan(shown["bars, csg: false negatives"][1]).all()
-    assert np.allclose(shown["bars, csg: false negatives"][[0, 2]], 0.3)
+def test_methods_stand_only_beside_datasets_on_which_they_are_trained(results):
+    results.study.slice["methods"]["std"]["datasets"] = ["other"]
+    assert list(panels(filter_correlation.draw(results))) == ["bars, csg"]
+    assert list(panels(gates_and_weights.draw(results))) == ["G, bars, csg", "W, csg", "G∘W, csg"]
 
 
-def test_a_study_without_cosines_says_so(results):
-    results.metrics = pd.DataFrame(columns=["dataset", "method", "seed", "metric", "subset", "value"])
-    assert "no evaluation" in gate_similarity.draw(results).texts[0].get_text()
+def test_a_study_without_gates_says_so(results):
+    results.study.slice["methods"]["csg"]["datasets"] = ["other"]
+    assert list(panels(filter_correlation.draw(results))) == ["bars, std"], "filters stay in their own order"
+    assert "no method" in gates_and_weights.draw(results).texts[0].get_text()
+
+
+def test_fixed_gates_are_blocks_with_the_shared_filters_last(results, tmp_path):
+    fixed = torch.tensor([[1.0, 0, 0, 1, 1, 0], [1, 0, 1, 0, 0, 0], [1, 1, 0, 0, 0, 1]])
+    tensors, header = load_checkpoint(layout.model(str(tmp_path), "bars", "csg", 0))
+    save_checkpoint(layout.model(str(tmp_path), "bars", "csg", 0), tensors | {"gates": fixed}, header)
+    drawn = panels(gates_and_weights.draw(results))["G, bars, csg"]
+    assert drawn.tolist() == [[1, 1, 0, 0, 0, 1], [0, 0, 1, 0, 0, 1], [0, 0, 0, 1, 1, 1]]
+
+
+def test_gates_and_weights_stand_in_the_order_of_the_gates(results):
+    shown = panels(gates_and_weights.draw(results))
+    order = [4, 5, 0, 1, 2, 3]
+    own, other = (results.tensors("bars", method, 0)["network.head.weight"] for method in ("csg", "std"))
+    expected = {"G, bars, csg": GATES.numpy(), "W, csg": own, "G∘W, csg": GATES.numpy() * own, "W, std": other}
+    assert list(shown) == list(expected)
+    assert all(np.allclose(shown[title], matrix[:, order]) for title, matrix in expected.items())
+
+
+@pytest.mark.parametrize("method", ["csg", "std"])
+def test_networks_without_a_linear_layer_on_features_have_no_weights(results, tmp_path, method):
+    torch.manual_seed(0)
+    settings = AlexnetCifar(kind="alexnet_cifar", channels=(4, 4, 4, 4, 6), hidden=5)
+    network = alexnet_cifar.build(settings, channels=1, classes=3, mean=[0.4], std=[0.2])
+    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    path = layout.model(str(tmp_path), "bars", method, 0)
+    save_checkpoint(path, tensors | ({"gates": GATES} if method == "csg" else {}), {"method": method})
+    figure = gates_and_weights.draw(results)
+    left = ["G, bars, csg", "W, std"] if method == "csg" else ["G, bars, csg", "W, csg", "G∘W, csg"]
+    assert list(panels(figure)) == left
+
+
+def test_a_filter_of_zeros_leaves_its_row_empty_and_the_scale_to_the_others(results, tmp_path):
+    path = layout.model(str(tmp_path), "bars", "csg", 0)
+    tensors, header = load_checkpoint(path)
+    tensors["network.backbone.5.conv2.weight"][0] = 0
+    save_checkpoint(path, tensors, header)
+    figure = filter_correlation.draw(results)
+    drawn = panels(figure)["bars, csg"]
+    assert np.isnan(drawn[2]).all() and np.isnan(drawn).sum() == 11, "filter 0 is the third in gate order"
+    largest = max(np.nanmax(values) for values in panels(figure).values())
+    assert {axes.images[0].get_clim() for axes in figure.axes if axes.images} == {(0, largest)}

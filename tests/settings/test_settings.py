@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
@@ -9,6 +10,8 @@ import yaml
 
 from pipeline import settings
 from pipeline.errors import UserError
+from pipeline.settings.methods import Adam, AlexnetCifar, Resnet
+from pipeline.workflow import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [ROOT / "params.yaml", *sorted((ROOT / "scales").glob("*.yaml"))]
@@ -79,6 +82,60 @@ def test_an_overlay_merges_blocks_and_replaces_values():
     assert changed.studies["csg"].methods == ("std",)
 
 
+def test_a_block_with_another_from_replaces_the_one_below():
+    """The keys of the block below would be unknown to it; with the same `from`, or none, they stay."""
+    changed = with_changes("{training: {optimiser: {from: adam}, network: {from: resnet, depth: 34}}}")
+    for method in ("std", "csg"):
+        assert (changed.methods[method].optimiser, changed.methods[method].network) == (Adam(), Resnet(depth=34))
+    own = with_changes("{methods: {csg: {network: {from: alexnet_cifar}, optimiser: {from: sgd, momentum: 0.5}}}}")
+    assert own.methods["csg"].network == AlexnetCifar() and own.methods["std"].network.kind == "resnet_cifar"
+    assert own.methods["csg"].optimiser == with_changes("{}").training.optimiser.model_copy(update={"momentum": 0.5})
+
+
+def test_what_is_above_all_files_wins():
+    above = {"run": {"raw_dir": "/elsewhere"}, "training": {"optimiser": {"from": "adam"}}}
+    loaded = settings.load(FILES[0], ROOT / "scales" / "smoke.yaml", above=above)
+    assert (loaded.run.raw_dir, loaded.run.scale, loaded.training.optimiser) == ("/elsewhere", "smoke", Adam())
+
+
+def test_unknown_keys_inside_nested_blocks_are_named_as_they_stand_in_the_file():
+    for changes, line in {
+        "{training: {optimiser: {from: adam, momentun: 1}}}": r"training\.optimiser\.momentun: unknown key; known here",
+        "{methods: {csg: {csg_path: {optimiser: {from: adam, weight_deca: 1}}}}}":
+            r"methods\.csg\.csg_path\.optimiser\.weight_deca: unknown key; did you mean 'weight_decay'\?",
+        "{evaluations: {black_box: {attacks: {one_pixel: {populaton: 3}}}}}":
+            r"evaluations\.black_box\.attacks\.one_pixel\.populaton: unknown key; did you mean 'population'\?",
+        "{methods: {csg: {csg_path: {optimiser: {from: adan}}}}}":
+            r"methods\.csg\.csg_path\.optimiser\.from: unknown name 'adan'; did you mean 'adam'\?",
+    }.items():  # fmt: skip
+        with pytest.raises(UserError, match=line):
+            with_changes(changes)
+
+
+def test_methods_limited_to_datasets_train_there_only():
+    changed = with_changes("{methods: {csg_fixed: {datasets: [digits]}}}")
+    study = Plan(changed).studies["csg"]
+    assert study.methods_on("digits") == ["std", "csg", "csg_fixed"]
+    assert study.methods_on("toyworld") == ["std", "csg"]
+    assert {dataset for dataset, method, _ in study.runs() if method == "csg_fixed"} == {"digits"}
+    measured = {(name, dataset) for name, dataset, method, _ in study.measurements() if method == "csg_fixed"}
+    assert ("gates", "digits") in measured and not any(dataset == "toyworld" for _, dataset in measured)
+    assert "datasets" not in changed.methods["csg_fixed"].slice()
+    with pytest.raises(UserError, match=r"methods\.csg\.datasets: unknown dataset 'digit'; .*digits"):
+        with_changes("{methods: {csg: {datasets: [digit]}}}")
+
+
+def test_a_file_of_weights_is_an_input_of_the_training_that_starts_from_it():
+    def inputs(pretrained: str, base: str) -> list[str]:
+        changed = with_changes(
+            f"{{methods: {{csg: {{base: {base}, network: {{from: resnet, depth: 18, pretrained: {pretrained}}}}}}}}}"
+        )
+        return Plan(changed).pretrained(SimpleNamespace(method="csg"))
+
+    assert inputs("weights/resnet18.pth", "null") == ["weights/resnet18.pth"]
+    assert inputs("weights/resnet18.pth", "std") == inputs("auto", "null") == inputs("none", "null") == []
+
+
 def test_training_defaults_reach_methods_unless_they_say_otherwise():
     changed = with_changes("{training: {epochs: 7}, methods: {csg: {epochs: 9}}}")
     assert (changed.methods["std"].epochs, changed.methods["csg"].epochs) == (7, 9)
@@ -87,13 +144,13 @@ def test_training_defaults_reach_methods_unless_they_say_otherwise():
 def test_a_grid_becomes_instances_everywhere():
     changed = with_changes(
         "{methods: {csg: {grid: {lambda2: [0.1, 0.001], gate_init: {half: 0.5, one: 1.0}}}},"
-        " evaluations: {gate_density: {methods: [csg]}}}"
+        " evaluations: {gates: {methods: [csg]}}}"
     )
     names = ["csg_lambda20p1_gate_inithalf", "csg_lambda20p1_gate_initone"]
     assert [name for name in changed.methods if name.startswith("csg_lambda20p1")] == names
     assert changed.methods[names[1]].gate_init == 1.0 and changed.methods[names[1]].lambda2 == 0.1
-    assert len(changed.studies["csg"].methods) == 5 and "csg" not in changed.studies["csg"].methods
-    assert len(changed.evaluations["gate_density"].methods) == 4
+    assert len(changed.studies["csg"].methods) == 6 and "csg" not in changed.studies["csg"].methods
+    assert len(changed.evaluations["gates"].methods) == 4
 
 
 def test_a_grid_must_hold_lists():
@@ -109,7 +166,7 @@ def test_a_slice_survives_its_way_through_the_command_line():
 
 
 def test_a_slice_does_not_hold_what_only_plans():
-    assert not {"methods", "datasets"} & set(with_changes("{}").evaluations["gate_density"].slice())
+    assert not {"methods", "datasets"} & set(with_changes("{}").evaluations["gates"].slice())
 
 
 def test_unreadable_files_are_named(tmp_path):

@@ -17,7 +17,7 @@ from pipeline.settings.methods import Csg, ResnetCifar, Sgd, Std, Steps
 from pipeline.training.compute import Compute
 from pipeline.training.data import Images
 from pipeline.training.progress import Progress
-from pipeline.training.schedule import learning_rate, sgd
+from pipeline.training.schedule import learning_rate, optimiser_of
 from pipeline.training.session import Session
 from pipeline.training.streams import derive, seeded, stream
 
@@ -41,7 +41,7 @@ def session(seed: int = 0, **augment) -> Session:
 
 def seen(run: Session, settings: Std) -> list[list[list[int]]]:
     """Images of every batch of every epoch, told apart by their value."""
-    optimiser = sgd([{"params": run.network.parameters()}], settings.optimiser)
+    optimiser = optimiser_of([{"params": run.network.parameters()}], settings.optimiser)
     epochs = []
     for _ in run.epochs(settings, optimiser):
         epochs.append([])
@@ -84,7 +84,7 @@ def test_images_that_an_epoch_leaves_out_come_in_others():
 
 def test_batches_are_floats_from_0_to_1_and_augmented_by_step():
     run = session(shift=0, flip=False, crop_padding=8)
-    optimiser = sgd([{"params": run.network.parameters()}], Sgd())
+    optimiser = optimiser_of([{"params": run.network.parameters()}], Sgd())
     borders = []
     for _ in run.epochs(options(epochs=2), optimiser):
         for images, _ in run.batches():
@@ -141,7 +141,7 @@ def test_milestone_is_exactly_its_share_of_the_epochs():
 
 def test_history_has_one_row_an_epoch_and_metric():
     run, settings = session(), options(epochs=4, schedule={"milestones": [0.5]})
-    optimiser = sgd([{"params": run.network.parameters()}], settings.optimiser)
+    optimiser = optimiser_of([{"params": run.network.parameters()}], settings.optimiser)
     expected, groups = [], []
     for epoch in run.epochs(settings, optimiser):
         assert run.network.training
@@ -154,8 +154,13 @@ def test_history_has_one_row_an_epoch_and_metric():
             hits += (logits.argmax(1) == labels).sum().item()
         groups.append(optimiser.param_groups[0]["lr"])
         run.record(density=0.5, csg_path=epoch == 2)
-        row = {"loss": sum(losses) / 3, "accuracy": hits / 48, "learning_rate": groups[-1], "density": 0.5,
-               "csg_path": float(epoch == 2)}
+        row = {
+            "loss": sum(losses) / 3,
+            "accuracy": hits / 48,
+            "learning_rate": groups[-1],
+            "density": 0.5,
+            "csg_path": float(epoch == 2),
+        }
         expected += [{"epoch": epoch, "metric": metric, "value": pytest.approx(value)} for metric, value in row.items()]
         run.network.eval()
     assert groups == pytest.approx([0.1, 0.1, 0.01, 0.01])
@@ -167,11 +172,11 @@ def test_history_has_one_row_an_epoch_and_metric():
 def test_step_forgets_the_gradient_of_the_step_before():
     """Two steps of plain gradient descent on the same slope move a weight twice as far as one."""
     run = session()
-    plain = options(epochs=1, optimiser={"momentum": 0, "weight_decay": 0, "learning_rate": 0.1})
+    plain = options(epochs=1, optimiser={"from": "sgd", "momentum": 0, "weight_decay": 0, "learning_rate": 0.1})
     weight = run.network.head.weight
     start = weight.detach().clone()
     logits, labels = torch.zeros(2, 5), torch.tensor([0, 1])
-    for _ in run.epochs(plain, sgd([{"params": run.network.parameters()}], plain.optimiser)):
+    for _ in run.epochs(plain, optimiser_of([{"params": run.network.parameters()}], plain.optimiser)):
         for _ in range(2):
             run.step(weight.sum(), logits, labels)
     assert torch.allclose(weight, start - 0.2, rtol=0, atol=1e-6)

@@ -77,7 +77,7 @@ def test_wrong_checkpoint(run, trained):
 
 
 def test_checkpoint_without_gates(run, trained):
-    line = refused(run, "pipeline", "evaluate", "gate_density", "digits", "std", "0", *SMOKE)
+    line = refused(run, "pipeline", "evaluate", "gates", "digits", "std", "0", *SMOKE)
     assert "method 'std' has no gates" in line
 
 

@@ -22,7 +22,7 @@ studies:
     datasets: [mine]
     seeds: 1
     explainers: [cam]
-    evaluations: [accuracy, gate_density, localisation]
+    evaluations: [accuracy, gates, localisation]
     figures: [contact_sheets, explanations]
 """
 

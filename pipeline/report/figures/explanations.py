@@ -1,6 +1,8 @@
 """Test images, outlined where the dataset knows the object, and over them the attribution maps of each method and
 explainer, of seed 0. Each map has its own scale: red speaks for the class and blue against it, the paler the less."""
 
+from itertools import product
+
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,8 +22,8 @@ FADED = 0.3
 
 def draw(results: Results) -> Figure:
     study = results.study
-    lines = [(method, explainer) for method in study.methods for explainer in study.slice["explainers"]]
-    height = len(study.datasets) * (1 + len(lines))
+    explainers = list(study.slice["explainers"])
+    height = sum(1 + len(study.methods_on(dataset)) * len(explainers) for dataset in study.datasets)
     figure, grid = plt.subplots(height, IMAGES, figsize=(1.1 * IMAGES + 1.4, 1.1 * height), squeeze=False)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     for axes in grid.flat:
@@ -32,7 +34,7 @@ def draw(results: Results) -> Figure:
         path = layout.dataset(study.root, dataset, "test")
         images = read_images(path, IMAGES)
         _images(next(rows), images, path, dataset)
-        for method, explainer in lines:
+        for method, explainer in product(study.methods_on(dataset), explainers):
             path = layout.explanation(study.root, dataset, method, explainer, SEED)
             _maps(next(rows), images, path, f"{method}\n{explainer}")
     return figure

@@ -2,9 +2,9 @@
 
 Filters stand in gate order, that of the class with the largest gate, where the method has gates: filters of one class
 that are alike show as blocks along the diagonal. Methods without gates have the order of the first method with them.
+All methods of a dataset have one colour scale.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from pipeline import layout
 from pipeline.checkpoints import load_checkpoint
 from pipeline.metrics.filters import filter_correlation
-from pipeline.metrics.gates import arg_max_class
 from pipeline.models.trained import network_of
+from pipeline.report.panels import filter_order, heat_map, in_lines
 from pipeline.report.results import Results
 
 SEED = 0
@@ -21,28 +21,26 @@ SEED = 0
 
 def draw(results: Results) -> Figure:
     study = results.study
-    figure, grid = plt.subplots(
-        len(study.datasets),
-        len(study.methods),
-        figsize=(3.4 * len(study.methods), 3.1 * len(study.datasets)),
-        squeeze=False,
-    )
-    for axes_row, dataset in zip(grid, study.datasets, strict=True):
-        found = {method: _filters(results, dataset, method) for method in study.methods}
-        orders = [order for _, order in found.values() if order is not None]
-        for axes, (method, (correlation, own)) in zip(axes_row, found.items(), strict=True):
-            order = own if own is not None else next(iter(orders), np.arange(len(correlation)))
-            if len(order) != len(correlation):
-                order = np.arange(len(correlation))
-            image = axes.imshow(correlation[np.ix_(order, order)], cmap="viridis", vmin=0, vmax=1)
-            axes.set(title=f"{dataset}, {method}", xlabel="filter", ylabel="filter")
-            figure.colorbar(image, ax=axes)
+    groups = [(dataset, study.methods_on(dataset)) for dataset in study.datasets]
+    figure, panels = in_lines([len(methods) for _, methods in groups], columns=3, size=(3.2, 3.0))
+    for axes_group, (dataset, methods) in zip(panels, groups, strict=True):
+        found = {method: _correlation(results, dataset, method) for method in methods}
+        for axes, (method, correlation) in zip(axes_group, found.items(), strict=True):
+            order = filter_order(results, dataset, method, SEED, len(correlation))
+            image = heat_map(
+                axes,
+                correlation[np.ix_(order, order)],
+                high=max(np.nanmax(values) for values in found.values()),
+                aspect="equal",
+                title=f"{dataset}, {method}",
+                xlabel="filter",
+                ylabel="filter",
+            )
+        figure.colorbar(image, ax=axes_group)
     return figure
 
 
-def _filters(results: Results, dataset: str, method: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """P of shape K×K, and the filters in gate order if there are gates."""
+def _correlation(results: Results, dataset: str, method: str) -> np.ndarray:
+    """P of shape K×K."""
     tensors, header = load_checkpoint(layout.model(results.study.root, dataset, method, SEED))
-    kernels = network_of(tensors, header, torch.device("cpu")).last_convolution.weight.detach()
-    order = arg_max_class(tensors["gates"]).argsort(stable=True).numpy() if "gates" in tensors else None
-    return filter_correlation(kernels).numpy(), order
+    return filter_correlation(network_of(tensors, header, torch.device("cpu")).last_convolution.weight.detach()).numpy()

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
+from pipeline.report.panels import colour_of, curve
 from pipeline.report.results import Results
 
 METRICS = ("loss", "accuracy", "density")
@@ -23,12 +24,13 @@ def draw(results: Results) -> Figure:
     for row, dataset in zip(grid, datasets, strict=True):
         of_dataset = results.histories[results.histories["dataset"] == dataset]
         for axes, metric in zip(row, metrics, strict=True):
-            for number, method in enumerate(results.study.methods):
-                _curve(axes, of_dataset[of_dataset["method"] == method], metric, method, f"C{number}")
+            for method in results.study.methods_on(dataset):
+                colour = colour_of(results.study, method)
+                _curve(axes, of_dataset[of_dataset["method"] == method], metric, method, colour)
             if metric == "density":
                 _interval(axes, results, dataset)
             axes.set(title=f"{dataset}: {metric}", xlabel="epoch")
-    grid[0, 0].legend()
+        row[0].legend()
     return figure
 
 
@@ -38,12 +40,11 @@ def _curve(axes: Axes, history: DataFrame, metric: str, method: str, colour: str
         return
     wide["gated"] = wide["csg_path"] > 0 if "csg_path" in wide and metric != "density" else False
     for gated, part in wide.groupby("gated"):
-        curve = part[metric].groupby("epoch").agg(["mean", "min", "max"])
         if gated:
-            axes.plot(curve.index, curve["mean"], ".", color=colour, markersize=4, label=f"{method}, gated epochs")
+            means = part[metric].groupby("epoch").mean()
+            axes.plot(means.index, means, ".", color=colour, markersize=4, label=f"{method}, gated epochs")
         else:
-            axes.plot(curve.index, curve["mean"], color=colour, label=method)
-            axes.fill_between(curve.index, curve["min"], curve["max"], color=colour, alpha=0.2, linewidth=0)
+            curve(axes, part[metric], method, colour)
 
 
 def _interval(axes: Axes, results: Results, dataset: str) -> None:

@@ -1,0 +1,120 @@
+"""What figures share: panels in lines, rows of an evaluation, matrices out of subsets, heat maps and curves."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
+
+from pipeline.metrics.gates import arg_max_class
+from pipeline.report.results import Results
+from pipeline.study import Study
+
+#: Inches that the page shows in about their true size.
+WIDTH = 9.6
+
+
+def in_words(text: str) -> Figure:
+    """A figure that says why there is nothing to draw."""
+    figure = plt.figure(figsize=(5, 1))
+    figure.text(0.5, 0.5, text, ha="center")
+    return figure
+
+
+def in_lines(counts: Sequence[int], columns: int, size: tuple[float, float]) -> tuple[Figure, list[list[Axes]]]:
+    """A figure with a group of so many panels for each of `counts`, at most `columns` of them in a line.
+
+    A group starts a line of its own. A panel with its labels takes `size`, width and height in inches.
+    """
+    columns = min(columns, max(counts))
+    lines = [-(-count // columns) for count in counts]
+    size = (size[0] * columns, size[1] * sum(lines))
+    figure, grid = plt.subplots(sum(lines), columns, figsize=size, squeeze=False)
+    groups = [list(part.flat) for part in np.split(grid, np.cumsum(lines)[:-1])]
+    for group, count in zip(groups, counts, strict=True):
+        for axes in group[count:]:
+            axes.remove()
+        del group[count:]
+    return figure, groups
+
+
+def measured(results: Results, evaluation: str, metric: str) -> pd.DataFrame:
+    """Rows of one metric from the study's evaluations with that `from:`, in the columns of `Results.metrics`.
+
+    Column `name` is the dataset, and the evaluation behind it where several of them measure the metric.
+    """
+    blocks = results.study.slice["evaluations"]
+    kinds = results.metrics["evaluation"].map({name: block["from"] for name, block in blocks.items()})
+    rows = results.metrics[(results.metrics["metric"] == metric) & (kinds == evaluation)]
+    several = rows["evaluation"].nunique() > 1
+    return rows.assign(name=rows["dataset"] + (", " + rows["evaluation"] if several else ""))
+
+
+def matrix(rows: pd.DataFrame, pattern: str) -> np.ndarray:
+    """Values at the row and column that the two groups of `pattern` find in a subset; NaN where no subset leads to.
+
+    `rows` have the columns `subset` and `value`; those whose subset is not all of the pattern are left out.
+    """
+    places = rows["subset"].str.extract(f"^{pattern}$").dropna().astype(int)
+    found = np.full(places.max().to_numpy() + 1, np.nan)
+    found[places[0], places[1]] = rows.loc[places.index, "value"]
+    return found
+
+
+def class_order(values: np.ndarray) -> np.ndarray:
+    """Columns of `values` C×K in the order of the class with the largest entry, the larger first within a class.
+
+    Columns in which several classes have the largest entry, or none is positive, come last.
+    """
+    classes = arg_max_class(torch.from_numpy(values)).numpy()
+    return np.lexsort((-values.max(axis=0), np.where(classes < 0, len(values), classes)))
+
+
+def filter_order(results: Results, dataset: str, method: str, seed: int, filters: int) -> np.ndarray:
+    """Filters of a method in gate order, or without gates in that of the first method that gates as many filters."""
+    for name in (method, *results.study.methods_on(dataset)):
+        gates = results.tensors(dataset, name, seed).get("gates")
+        if gates is not None and gates.shape[1] == filters:
+            return class_order(gates)
+    return np.arange(filters)
+
+
+def class_names(results: Results, dataset: str) -> list[str]:
+    """Names of a dataset's classes, which a network of the study must have been trained on."""
+    return next(header["class_names"] for header in results.headers if header["dataset"] == dataset)
+
+
+def heat_map(
+    axes: Axes,
+    values: np.ndarray,
+    *,
+    cmap: str = "viridis",
+    low: float = 0,
+    high: float = 1,
+    aspect: str = "auto",
+    **labels: Any,
+) -> AxesImage:
+    """Draw a matrix over `low`..`high` with integers at both axes; NaN stays empty. `labels` go to `axes.set`."""
+    image = axes.imshow(values, aspect=aspect, interpolation="nearest", cmap=cmap, vmin=low, vmax=high)
+    axes.set(**labels)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
+    return image
+
+
+def curve(axes: Axes, values: pd.Series, label: str, colour: str) -> None:
+    """The mean over seeds as a line, their range as a band; the first level of the index of `values` is x."""
+    found = values.groupby(level=0).agg(["mean", "min", "max"])
+    axes.plot(found.index, found["mean"], color=colour, label=label)
+    axes.fill_between(found.index, found["min"], found["max"], color=colour, alpha=0.2, linewidth=0)
+
+
+def colour_of(study: Study, method: str) -> str:
+    """A method's colour, the same in all figures of a study."""
+    return f"C{study.methods.index(method)}"
