@@ -105,6 +105,7 @@ def train(args: argparse.Namespace) -> None:
     if block.base and not base:
         base = layout.model(_root(args), args.dataset, block.base, args.seed)
     pretrained = None if base else block.network.pretrained_file
+    watched = layout.dataset(_root(args), args.dataset, "test") if block.watch_test else None
     job.run(
         fit=registry.load("method", block.kind),
         build=registry.load("network", block.network.kind),
@@ -115,6 +116,7 @@ def train(args: argparse.Namespace) -> None:
         data=args.data or layout.dataset(_root(args), args.dataset, "train"),
         base=base,
         pretrained=pretrained,
+        watched=args.watched or watched,
         model=args.model or layout.model(_root(args), *place),
         history=args.history or layout.history(_root(args), *place),
         state=args.state or layout.state(_root(args), *place),
@@ -345,8 +347,8 @@ def _parser() -> argparse.ArgumentParser:
     raw.add_argument("names", nargs="*", metavar="NAME", help="datasets to fetch or draw, as in `from:`")
     seconds = {"type": float, "metavar": "S", "help": "save the state so often (default: run.save_seconds)"}
     precision = {"choices": ["auto", "fp32", "bf16"], "help": "default: run.precision"}
-    add(train, "train one network", "dataset", "method", seed=True, data=path, base=optional, model=path, history=path,
-        state=path, save_seconds=seconds, precision=precision, **machine, **job)
+    add(train, "train one network", "dataset", "method", seed=True, data=path, base=optional, watched=optional, model=path,
+        history=path, state=path, save_seconds=seconds, precision=precision, **machine, **job)
     add(explain, "attribution maps of one network", "dataset", "method", "explainer", seed=True, model=path, data=path,
         output=path, **machine, **job)
     add(evaluate, "measure one network", "evaluation", "dataset", "method", seed=True, model=path, data=paths,

@@ -72,6 +72,10 @@ class Plan:
         method = self.settings.methods[w.method]
         return [method.network.pretrained_file] if method.network.pretrained_file and not method.base else []
 
+    def watched(self, w: Any) -> list[str]:
+        """Table of the test images for a method that records its accuracy on them."""
+        return [layout.dataset(self.root, w.dataset, "test")] if self.settings.methods[w.method].watch_test else []
+
     def evaluation_data(self, w: Any) -> list[str]:
         splits = self.settings.evaluations[w.evaluation].splits
         return [layout.dataset(self.root, w.dataset, split) for split in splits]

@@ -1,4 +1,4 @@
-"""Explainers, attacks and metrics give on a GPU what they give on a CPU, and leave results on the device they got."""
+"""Explainers, attacks and metrics give on a GPU what they give on a CPU, and trainings keep it busy."""
 
 import json
 from collections.abc import Callable
@@ -25,6 +25,9 @@ from pipeline.metrics import (
 from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
 from pipeline.settings.methods import ResnetCifar
+from pipeline.training.compute import Compute
+from pipeline.training.data import Images
+from pipeline.training.session import Session
 from pipeline.training.streams import stream
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -123,3 +126,28 @@ def test_metrics(name):
     here, there = function(*tensors), function(*(tensor.cuda() for tensor in tensors))
     assert there.device.type == "cuda"
     assert torch.allclose(here.double(), there.cpu().double(), rtol=1e-4, atol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("method", ["std", "csg"])
+def test_a_training_step_does_not_wait_for_the_device(method):
+    """Batch, losses, step and projection are queued; only the end of an epoch reads what they came to."""
+    pixels = torch.randint(0, 256, (64, 3, 16, 16), dtype=torch.uint8, generator=stream(0, "pixels"))
+    augment = {"crop_padding": 2, "flip": True, "resized_crop": (0.5, 1.0)}
+    notes = {"class_names": list("abcde"), "mean": [0.5] * 3, "std": [0.25] * 3, "augment": augment}
+    images = Images(pixels.cuda(), (torch.arange(64) % 5).cuda(), list(map(str, range(64))), notes)
+    block = {"from": method, "epochs": 6, "batch_size": 16, "network": {"from": "resnet_cifar", "blocks": 1}}
+    settings = parse_slice("method", json.dumps(block | ({"density_bound": 0.2} if method == "csg" else {})))
+    network = build(settings.network, channels=3, classes=5, mean=[0.5] * 3, std=[0.25] * 3)
+    session = Session(network, images, Compute(torch.device("cuda"), "bf16"), seed=0)
+    steps = session.batches
+
+    def watched_steps():
+        torch.cuda.set_sync_debug_mode("error")
+        yield from steps()
+        torch.cuda.set_sync_debug_mode("default")
+
+    session.batches = watched_steps
+    try:
+        registry.load("method", method)(session, settings)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

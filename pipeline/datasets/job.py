@@ -46,6 +46,7 @@ def run(
             folder = Path(stack.enter_context(TemporaryDirectory()))
             draw(folder, settings)
         prepared = dataset.prepare(folder, settings)
+        reads = held_out(prepared, settings, name)
         pool = stack.enter_context(ThreadPoolExecutor(threads))
         ids: set[str] = set()
         splits = {split: Split(name, split, prepared, settings, ids) for split in outputs}
@@ -53,14 +54,17 @@ def run(
         for split, path in outputs.items():
             part = stack.enter_context(replacing(path))
             writers[split] = stack.enter_context(TableWriter(part, prepared))
-            for row in splits[split].rows(getattr(prepared, split), pool):
+            for row in splits[split].rows(reads[split], pool):
                 writers[split].add(row)
         notices = [note for split in splits.values() for note in split.notices()]
+        if settings.hold_out:
+            notices.insert(0, f"the last {settings.hold_out} training images stand in for the test images")
         if draw:
             notices.insert(0, f"drawn by toyworld in the layout of {settings.kind}; not the real data")
         else:
             official = dataset.OFFICIAL if prepared.official is None else prepared.official
-            notices = [*prepared.notices, *notices, *_unofficial(official, splits)]
+            unofficial = [] if settings.hold_out else _unofficial(official, splits)
+            notices = [*prepared.notices, *notices, *unofficial]
         notes = {
             "dataset": name,
             "settings": settings.slice(),
@@ -76,6 +80,22 @@ def run(
         print(f"notice: {notice}")
     for split, path in outputs.items():
         print(f"{path}: {writers[split].rows} images")
+
+
+def held_out(prepared: Prepared, settings: "Dataset", name: str) -> dict[str, Iterable[Read]]:
+    """The ways to the samples of each split, with `hold_out` the last training samples in place of the test samples.
+
+    Raises `UserError` if that leaves nothing to train on.
+    """
+    if not settings.hold_out:
+        return {"train": prepared.train, "test": prepared.test}
+    train = list(prepared.train)
+    if settings.hold_out >= len(train):
+        raise UserError(
+            f"params.yaml: datasets.{name}.hold_out: {settings.hold_out} of {len(train)} training images leave none to "
+            f"train on; lower it"
+        )
+    return {"train": train[: -settings.hold_out], "test": train[-settings.hold_out :]}
 
 
 class Split:

@@ -6,7 +6,7 @@ result. A new dataset, method, explainer or evaluation adds one class to its sec
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
@@ -101,7 +101,7 @@ def validate(raw: dict) -> Settings:
     users = [*raw["studies"].values(), *raw["evaluations"].values(), *raw["methods"].values()]
     for section in NOUNS:
         raw[section] = expand(section, raw[section], users)
-    raw["methods"] = {name: overlay(raw["training"], block) for name, block in raw["methods"].items()}
+    raw["methods"] = {name: overlay(defaults(raw["training"], block), block) for name, block in raw["methods"].items()}
     try:
         return Settings.model_validate(raw)
     except ValidationError as error:
@@ -127,6 +127,13 @@ def overlay(below: dict, above: dict) -> dict:
         both = isinstance(value, dict) and isinstance(old, dict)
         merged[key] = overlay(old, value) if both and value.get("from", old.get("from")) == old.get("from") else value
     return merged
+
+
+def defaults(training: dict, block: dict) -> dict:
+    """Of the keys of `training` those that a method's block may have; all, if its `from` is not known."""
+    kinds = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(get_args(AnyMethod)[0])}
+    kind = kinds.get(block.get("from"))
+    return {key: value for key, value in training.items() if key in kind.model_fields} if kind else training
 
 
 def json_schema() -> dict:

@@ -35,6 +35,8 @@ class Dataset(Section):
     """Keep only the first so many training images."""
     limit_test: PositiveInt | None = None
     """Keep only the first so many test images."""
+    hold_out: PositiveInt | None = None
+    """The last so many training images stand in for the test images, and are not trained on: to choose settings by."""
     on_error: Literal["stop", "skip"] = "stop"
     """A sample that cannot be used (truncated image, wrong mask, no annotation): stop, or skip and count it."""
 

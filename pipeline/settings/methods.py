@@ -95,10 +95,19 @@ class Path(Section):
     """Keep the running statistics of stages that are not trained, too."""
 
 
-class Training(Path):
+class Course(Section):
+    """How long a network is trained, and what is recorded on the way."""
+
     network: AnyNetwork = ResnetCifar()
     epochs: PositiveInt = 200
     """Passes over the training images."""
+    watch_test: bool = False
+    """Record the accuracy on the test images after every epoch, for curves: nothing is chosen by it."""
+    clock: bool = False
+    """Record the seconds of training, too; histories of two runs then differ."""
+
+
+class Training(Course, Path):
     batch_size: PositiveInt = 256
     """Images in a step; the last, smaller batch of an epoch is left out."""
 

@@ -23,6 +23,11 @@ class Compute:
     def autocast(self) -> AbstractContextManager:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
+    def wait(self) -> None:
+        """Until the device has done what it was given, so that a clock that is read then is right."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
     def generator_states(self) -> list[torch.Tensor]:
         """States of torch's global generators, on the CPU: the processor's and, on a GPU, the device's."""
         devices = [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else []

@@ -36,6 +36,7 @@ def run(
     data: str,
     base: str | None,
     pretrained: str | None,
+    watched: str | None,
     model: str,
     history: str,
     state: str,
@@ -47,7 +48,8 @@ def run(
 ) -> None:
     """Train one network: `fit` on the images of `data`, from random weights or those of the checkpoint `base`.
 
-    Without a base `pretrained` is the file of weights that the settings name, if they do. Writes the checkpoint `model`
+    Without a base `pretrained` is the file of weights that the settings name, if they do. `watched` is a table of images
+    on which accuracy is recorded. Writes the checkpoint `model`
     (tensors `network.*` and those of the method) and the table `history`. Until then the folder `state` holds what is
     needed to go on, saved every `save_seconds`.
     """
@@ -61,10 +63,11 @@ def run(
         start_from(network, base)
     else:
         network.load_pretrained()
-    inputs = [file_digest(path) for path in (data, base, pretrained) if path]
+    inputs = [file_digest(path) for path in (data, base, pretrained, watched) if path]
     key = digest(code, settings.slice(), inputs, seed, compute.device.type, compute.precision, threads)
     with Resume(state, key, save_seconds) as resume:
-        session = Session(network, images, compute, seed, method, resume)
+        watching = Images.read(watched, compute.device) if watched else None
+        session = Session(network, images, compute, seed, method, resume, watching)
         session.notices += network.notes
         tensors = fit(session, settings)
     weights = {f"network.{name}": tensor for name, tensor in session.network.state_dict().items()}

@@ -14,6 +14,7 @@ was killed and started again ends in the same bytes as one that was not. What ma
 follow from seed, epoch and step alone, and the state is taken between two passes of the loop body, never inside one.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -31,15 +32,17 @@ from pipeline.training.progress import Progress
 from pipeline.training.resume import Resume
 from pipeline.training.schedule import learning_rate, train_only
 from pipeline.training.streams import derive, stream
+from pipeline.training.watch import accuracy
 
 if TYPE_CHECKING:
-    from pipeline.settings.methods import Path, Training
+    from pipeline.settings.methods import Course, Path
 
 
 class Session:
     """A network, its training images and the random streams of one seed.
 
-    `name` is the method instance, for messages. `notices` collects what a reader of the results has to know about the
+    `name` is the method instance, for messages; `watched` are images on which accuracy is recorded after every epoch,
+    for curves alone: nothing is chosen by it. `notices` collects what a reader of the results has to know about the
     run, one sentence each. Without `resume` a run that is killed starts anew.
     """
 
@@ -51,15 +54,17 @@ class Session:
         seed: int,
         name: str = "<name>",
         resume: Resume | None = None,
+        watched: Images | None = None,
     ) -> None:
         self.network = network.to(compute.device, memory_format=compute.memory_format)
         self.images, self.compute, self.seed, self.name = images, compute, seed, name
         self.notices: list[str] = []
         self.images_per_second = 0.0
-        self._resume = resume
+        self._resume, self._watched = resume, watched
         self._tracked: dict[str, Tensor] = {}
         self._history: list[tuple[int, str, float]] = []
         self._epoch = self._step = 0
+        self._seconds = 0.0
 
     def autocast(self) -> AbstractContextManager:
         """Context for forward passes, in the run's precision."""
@@ -77,19 +82,26 @@ class Session:
             )
         return len(self.images) // batch_size
 
-    def epochs(self, settings: "Training", *optimisers: torch.optim.Optimizer) -> Iterator[int]:
+    def epochs(self, settings: "Course", *optimisers: torch.optim.Optimizer) -> Iterator[int]:
         """0-based epochs; each follows the path of `settings` with the first optimiser. Shows the progress.
 
-        A method that has other paths calls `follow` at the beginning of an epoch.
+        A method that has other paths calls `follow` at the beginning of an epoch. Without optimisers the method changes
+        the network itself, which is in training mode.
         """
-        self._optimisers, self._batch_size, self._epochs = optimisers, settings.batch_size, settings.epochs
-        steps = self.steps_per_epoch(settings.batch_size)
+        self._optimisers, self._epochs = optimisers, settings.epochs
+        self._batch_size = getattr(settings, "batch_size", len(self.images))
+        self._clocked = settings.clock
+        steps = self.steps_per_epoch(self._batch_size)
         self._start_epoch()
         if self._resume:
             self._restore(self._resume.load(self.compute.device))
         self._progress = Progress(settings.epochs, steps, first_step=self._epoch * steps + self._step)
         while self._epoch < settings.epochs:
-            self.follow(settings, optimisers[0], self._epoch)
+            if optimisers:
+                self.follow(settings, optimisers[0], self._epoch)
+            else:
+                self.network.train()
+            self._start_clock()
             yield self._epoch
             self._epoch += 1
             self._start_epoch()
@@ -130,9 +142,20 @@ class Session:
         self._progress.step(len(labels))
 
     def record(self, **values: float) -> None:
-        """Close the epoch: its mean loss, training accuracy, learning rate and the method's own `values`."""
-        loss, accuracy = (self._sums / self._count).tolist()
-        row = {"loss": loss, "accuracy": accuracy, "learning_rate": self._optimiser.param_groups[0]["lr"], **values}
+        """Close the epoch: mean loss, training accuracy and learning rate of its steps, and the method's own `values`.
+
+        Behind them the seconds of training so far and the accuracy on watched images, if the settings ask for them.
+        """
+        row = {}
+        if self._clocked:
+            self._stop_clock()
+            row["seconds"] = self._seconds
+        if self._count:
+            row["loss"], row["accuracy"] = (self._sums / self._count).tolist()
+            row["learning_rate"] = self._optimiser.param_groups[0]["lr"]
+        row |= values
+        if self._watched:
+            row["test_accuracy"] = accuracy(self.network, self._watched)
         self._history += [(self._epoch, metric, float(value)) for metric, value in row.items()]
         self._progress.epoch(self._epoch, row)
 
@@ -140,6 +163,14 @@ class Session:
         """All records as a table with the schema `HISTORY`."""
         rows = [dict(zip(HISTORY.names, row, strict=True)) for row in self._history]
         return pa.Table.from_pylist(rows, schema=HISTORY)
+
+    def _start_clock(self) -> None:
+        self.compute.wait()
+        self._started = time.perf_counter()
+
+    def _stop_clock(self) -> None:
+        self.compute.wait()
+        self._seconds += time.perf_counter() - self._started
 
     def _start_epoch(self) -> None:
         self._step = 0
@@ -151,6 +182,8 @@ class Session:
 
     def _save_if_due(self) -> None:
         if self._resume and self._resume.due():
+            if self._clocked:
+                self._stop_clock()
             self._resume.save(
                 {
                     "epoch": self._epoch,
@@ -162,14 +195,16 @@ class Session:
                     "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
                     "tracked": {name: tensor.detach() for name, tensor in self._tracked.items()},
                     "generators": self.compute.generator_states(),
+                    "seconds": self._seconds,
                 }
             )
+            self._start_clock()
 
     def _restore(self, state: dict | None) -> None:
         if state is None:
             return
         self._epoch, self._step = state["epoch"], state["step"]
-        self._sums, self._count = state["sums"], state["count"]
+        self._sums, self._count, self._seconds = state["sums"], state["count"], state["seconds"]
         self._history = [tuple(row) for row in state["history"]]
         self.network.load_state_dict(state["network"])
         for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):

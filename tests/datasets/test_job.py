@@ -207,6 +207,26 @@ def test_limit_beyond_the_images_is_an_error(prepare, tmp_path):
     assert made(tmp_path) == []
 
 
+def test_held_out_images_stand_in_for_the_test_images(prepare):
+    train, test = prepare(
+        numbered(9), numbered(7, first=100), Digits(kind="digits", hold_out=3), official={"train": 9, "test": 7}
+    )
+    ids = [read_table(path, DATASET)["sample_id"].to_pylist() for path in (train, test)]
+    assert ids == [[f"0-{n}" for n in range(6)], [f"0-{n}" for n in range(6, 9)]]
+    notices = [read_notes(path, DATASET)["notices"] for path in (train, test)]
+    assert notices[0] == notices[1]
+    assert [note for note in notices[0] if "classes" not in note] == [
+        "the last 3 training images stand in for the test images"
+    ]
+
+
+@pytest.mark.parametrize("count", [9, 10])
+def test_holding_out_every_training_image_is_refused(prepare, tmp_path, count):
+    with pytest.raises(UserError, match=rf"datasets\.pets\.hold_out: {count} of 9 training images leave none"):
+        prepare(numbered(9), numbered(7, first=100), Digits(kind="digits", hold_out=count))
+    assert made(tmp_path) == []
+
+
 def test_error_of_the_code_is_not_a_bad_sample(prepare, tmp_path):
     with pytest.raises(ZeroDivisionError):
         prepare([lambda: 1 / 0], numbered(1), Digits(kind="digits", on_error="skip"))

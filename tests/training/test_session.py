@@ -3,7 +3,9 @@
 import hashlib
 import io
 from contextlib import redirect_stderr
+from copy import deepcopy
 from itertools import product
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -24,19 +26,25 @@ from pipeline.training.streams import derive, seeded, stream
 CPU = Compute(torch.device("cpu"), "fp32")
 NETWORK = ResnetCifar(blocks=1, channels=(2, 2, 6))
 COUNT = 50
+#: Images that no run trains on: dark ones are of high classes.
+WATCHED = Images(
+    torch.arange(0, 250, 5, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 8, 8).clone(),
+    4 - torch.arange(50) // 10, list(map(str, range(50))), {},
+)  # fmt: skip
 
 
 def options(**changes) -> Std:
     return Std(kind="std", **{"network": NETWORK, "epochs": 3, "batch_size": 16, **changes})
 
 
-def session(seed: int = 0, **augment) -> Session:
+def session(seed: int = 0, watched: bool = False, **augment) -> Session:
     """A fresh run on 50 flat images of five classes; image i has the value i everywhere."""
     pixels = torch.arange(COUNT, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 8, 8).clone()
     notes = {"class_names": list("abcde"), "mean": [0.1], "std": [0.1], "augment": augment}
     with seeded(seed, "init"):
         network = build(NETWORK, channels=1, classes=5, mean=[0.1], std=[0.1])
-    return Session(network, Images(pixels, torch.arange(COUNT) % 5, list(map(str, range(COUNT))), notes), CPU, seed)
+    images = Images(pixels, torch.arange(COUNT) % 5, list(map(str, range(COUNT))), notes)
+    return Session(network, images, CPU, seed, watched=WATCHED if watched else None)
 
 
 def seen(run: Session, settings: Std) -> list[list[list[int]]]:
@@ -180,6 +188,56 @@ def test_step_forgets_the_gradient_of_the_step_before():
         for _ in range(2):
             run.step(weight.sum(), logits, labels)
     assert torch.allclose(weight, start - 0.2, rtol=0, atol=1e-6)
+
+
+def test_watched_images_are_classified_after_every_epoch_in_evaluation_mode():
+    run, settings = session(watched=True), options(epochs=6)
+    expected = []
+    for _ in run.epochs(settings, optimiser_of([{"params": run.network.parameters()}], settings.optimiser)):
+        for images, labels in run.batches():
+            logits = run.network(images)
+            run.step(torch.nn.functional.cross_entropy(logits, labels), logits, labels)
+        twin = deepcopy(run.network).eval()
+        hits = [twin(WATCHED.floats(slice(i, i + 1))).argmax() == WATCHED.labels[i] for i in range(50)]
+        expected.append(sum(hits).item() / 50)
+        run.record()
+        assert run.network.training
+    found = [row["value"] for row in run.history().to_pylist() if row["metric"] == "test_accuracy"]
+    assert found == pytest.approx(expected) and len(set(found)) > 1
+
+
+def test_watching_changes_nothing_else():
+    plain, watched = session(), session(watched=True)
+    std.fit(plain, options())
+    std.fit(watched, options())
+    assert all(torch.equal(a, b) for a, b in zip(plain.network.state_dict().values(),
+                                                 watched.network.state_dict().values(), strict=True))  # fmt: skip
+    rows = [row for row in watched.history().to_pylist() if row["metric"] != "test_accuracy"]
+    assert rows == plain.history().to_pylist()
+
+
+def test_the_clock_counts_training_and_not_what_is_between_epochs(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("pipeline.training.session.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    run = session(watched=True)
+    for epoch in run.epochs(options(clock=True)):
+        now[0] += 2.0 + epoch
+        run.record(loss=0.5)
+        now[0] += 100
+    rows = [(row["metric"], row["value"]) for row in run.history().to_pylist()]
+    seconds = [value for metric, value in rows if metric == "seconds"]
+    assert seconds == [2.0, 5.0, 9.0]
+    assert [metric for metric, _ in rows[:3]] == ["seconds", "loss", "test_accuracy"]
+
+
+def test_without_optimisers_only_what_the_method_says_is_recorded():
+    run = session()
+    for epoch in run.epochs(options(epochs=2)):
+        assert run.network.training
+        run.record(residual=epoch + 0.5)
+    assert [(row["epoch"], row["metric"], row["value"]) for row in run.history().to_pylist()] == [
+        (0, "residual", 0.5), (1, "residual", 1.5)
+    ]  # fmt: skip
 
 
 # Streams.
