@@ -163,6 +163,7 @@ def evaluate(args: argparse.Namespace) -> None:
         evaluate=registry.load("evaluation", block.kind),
         settings=block,
         model=model,
+        history=args.history or layout.history(_root(args), *run),
         data=dict(zip(block.splits, data, strict=True)),
         maps=dict(zip(block.explainers, maps, strict=True)),
         output=args.output or layout.evaluation(_root(args), args.evaluation, *run),
@@ -347,12 +348,12 @@ def _parser() -> argparse.ArgumentParser:
     raw.add_argument("names", nargs="*", metavar="NAME", help="datasets to fetch or draw, as in `from:`")
     seconds = {"type": float, "metavar": "S", "help": "save the state so often (default: run.save_seconds)"}
     precision = {"choices": ["auto", "fp32", "bf16"], "help": "default: run.precision"}
-    add(train, "train one network", "dataset", "method", seed=True, data=path, base=optional, watched=optional, model=path,
-        history=path, state=path, save_seconds=seconds, precision=precision, **machine, **job)
+    add(train, "train one network", "dataset", "method", seed=True, data=path, base=optional, watched=optional,
+        model=path, history=path, state=path, save_seconds=seconds, precision=precision, **machine, **job)
     add(explain, "attribution maps of one network", "dataset", "method", "explainer", seed=True, model=path, data=path,
         output=path, **machine, **job)
-    add(evaluate, "measure one network", "evaluation", "dataset", "method", seed=True, model=path, data=paths,
-        maps=paths, output=path, **machine, **job)
+    add(evaluate, "measure one network", "evaluation", "dataset", "method", seed=True, model=path, history=path,
+        data=paths, maps=paths, output=path, **machine, **job)
     add(claims, "verdicts on the claims of a study", "study", **job)
     add(figure, "draw one figure of a study", "study", "figure", **job)
     add(report, "write the page of a study, or `index` with all", "page", **job)

@@ -88,6 +88,7 @@ TABLES: dict[str, dict[str, str]] = {
         "filter_masking": "pipeline.evaluations.filter_masking:evaluate",
         "gates": "pipeline.evaluations.gates:evaluate",
         "gate_similarity": "pipeline.evaluations.gate_similarity:evaluate",
+        "learning_curve": "pipeline.evaluations.learning_curve:evaluate",
         "linear_probe": "pipeline.evaluations.linear_probe:evaluate",
         "localisation": "pipeline.evaluations.localisation:evaluate",
         "map_robustness": "pipeline.evaluations.map_robustness:evaluate",

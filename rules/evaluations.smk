@@ -3,6 +3,7 @@ rule evaluate:
         "Measure {wildcards.evaluation} of {wildcards.method} on {wildcards.dataset}, seed {wildcards.seed}"
     input:
         model=layout.model(ROOT, "{dataset}", "{method}", "{seed}"),
+        history=layout.history(ROOT, "{dataset}", "{method}", "{seed}"),
         data=plan.evaluation_data,
         maps=plan.evaluation_maps,
     output:
@@ -25,5 +26,5 @@ rule evaluate:
     shell:
         "python -m pipeline evaluate {wildcards.evaluation} {wildcards.dataset} {wildcards.method} {wildcards.seed}"
         " --settings {params.settings:q} --code {params.code}"
-        " --model {input.model:q} --data {input.data:q} --maps {input.maps:q} --output {output:q}"
+        " --model {input.model:q} --history {input.history:q} --data {input.data:q} --maps {input.maps:q} --output {output:q}"
         " --device {resources.device} --threads {threads} > {log:q} 2>&1"

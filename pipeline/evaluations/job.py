@@ -21,18 +21,22 @@ def run(
     evaluate: Callable[[Subject, "Evaluation"], list[Row]],
     settings: "Evaluation",
     model: str,
+    history: str,
     data: dict[str, str],
     maps: dict[str, str],
     output: str,
     device: str,
     threads: int,
 ) -> None:
-    """Measure the checkpoint `model` in single precision; `data` are tables by split, `maps` tables by explainer."""
+    """Measure the checkpoint `model` in single precision, or the `history` of its training.
+
+    `data` are tables by split, `maps` tables by explainer.
+    """
     compute = choose(device, "fp32", threads)
     tensors, header = load_checkpoint(model)
     splits = {split: Images.read(path, compute.device) for split, path in data.items()}
     found = {name: read_maps(path) for name, path in maps.items()}
-    rows = evaluate(Subject(model, tensors, header, compute.device, splits, found), settings)
+    rows = evaluate(Subject(model, tensors, header, compute.device, splits, found, history), settings)
     common = {key: header[key] for key in ("dataset", "method", "seed")}
     write_table(output, pa.Table.from_pylist([common | vars(row) for row in rows], schema=METRICS), METRICS)
     for row in rows:

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from pipeline.artifacts import HISTORY, read_table
 from pipeline.errors import UserError
 from pipeline.explainers.maps import Maps
 from pipeline.models.trained import batches, network_of
@@ -32,7 +34,10 @@ class Row:
 
 @dataclass
 class Subject:
-    """A checkpoint's `tensors` and `header`, the `splits` that the evaluation reads, and `maps` by explainer."""
+    """A checkpoint's `tensors` and `header`, the `splits` that the evaluation reads, and `maps` by explainer.
+
+    `history_path` is the table of its training, read when somebody asks for it.
+    """
 
     path: str
     tensors: dict[str, Tensor]
@@ -40,11 +45,17 @@ class Subject:
     device: torch.device
     splits: dict[str, Images]
     maps: dict[str, Maps]
+    history_path: str = ""
 
     @cached_property
     def network(self) -> nn.Module:
         """The trained network in evaluation mode."""
         return network_of(self.tensors, self.header, self.device)
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """Course of the training with the columns of `HISTORY`."""
+        return read_table(self.history_path, HISTORY).to_pandas()
 
     @property
     def seed(self) -> int:

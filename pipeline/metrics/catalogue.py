@@ -56,6 +56,7 @@ INTERVAL = f"{CSG}, appendix A"
 GATES = f"{CSG}, appendix C"
 FILTERS = f"{CSG}, section 4.3"
 CENTRES = f"{CSG}, appendix F"
+ADMM = "Khorram et al. 2021"
 INTERSECTION = "Ali et al. 2021"
 XNN = "Khorram 2020"
 OURS = "ours"
@@ -65,6 +66,14 @@ METRICS = {
     for metric in (
         # Of the network.
         Metric("accuracy", "Accuracy", "Acc", "%", 0, 1, "higher", CSG),
+        Metric("test_accuracy_last", "Accuracy after the last epoch", "Acc_last", "%", 0, 1, "higher", ADMM),
+        Metric("test_accuracy_best", "Accuracy after the best epoch for it", "Acc_best", "%", 0, 1, "neither", ADMM),
+        Metric("training_seconds", "Seconds of training", "t", "s", 0, None, "lower", ADMM),
+        Metric("reached", "Trainings that reach an accuracy", "P_reach", "%", 0, 1, "higher", ADMM),
+        Metric("epochs_to", "Epochs to an accuracy", "e", "epochs", 1, None, "lower", ADMM),
+        Metric("seconds_to", "Seconds of training to an accuracy", "t_Acc", "s", 0, None, "lower", ADMM),
+        Metric("residual_last", "Relative residual of the constraints at the end", "∣h∣/∣Z∣", "share", 0, None,
+               "lower", ADMM),
         Metric("attack_success", "Attacks that succeed", "ASR", "%", 0, 1, "lower",
                "Narodytska and Kasiviswanathan 2017"),
         Metric("attack_distance_l2", "Euclidean size of successful attacks", "‖δ‖₂", "pixel value", 0, None, "higher",

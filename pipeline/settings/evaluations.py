@@ -122,6 +122,15 @@ class GateSimilarity(Evaluation):
     kind: Literal["gate_similarity"] = Field(alias="from")
 
 
+class LearningCurve(Evaluation):
+    """Best and last accuracy on watched images, and how soon it is reached (admm.md E1, E2, E4, E5)."""
+
+    splits: ClassVar[tuple[str, ...]] = ()
+    kind: Literal["learning_curve"] = Field(alias="from")
+    levels: tuple[PositiveShare, ...] = (0.9, 0.95, 0.97)
+    """Accuracies whose first epoch, and second where the method's `clock` is on, are measured."""
+
+
 class LinearProbe(Evaluation):
     """Accuracy of linear classifiers of each attribute on frozen features."""
 
@@ -211,6 +220,7 @@ AnyEvaluation = Annotated[
     | FilterMasking
     | Gates
     | GateSimilarity
+    | LearningCurve
     | LinearProbe
     | Localisation
     | MapRobustness

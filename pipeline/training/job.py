@@ -48,10 +48,9 @@ def run(
 ) -> None:
     """Train one network: `fit` on the images of `data`, from random weights or those of the checkpoint `base`.
 
-    Without a base `pretrained` is the file of weights that the settings name, if they do. `watched` is a table of images
-    on which accuracy is recorded. Writes the checkpoint `model`
-    (tensors `network.*` and those of the method) and the table `history`. Until then the folder `state` holds what is
-    needed to go on, saved every `save_seconds`.
+    Without a base `pretrained` is the file of weights that the settings name, if they do. `watched` is a table of
+    images on which accuracy is recorded. Writes the checkpoint `model` (tensors `network.*` and those of the method)
+    and the table `history`. Until then the folder `state` holds what is needed to go on, saved every `save_seconds`.
     """
     start = time.perf_counter()
     compute = choose(device, precision, threads)

@@ -11,7 +11,7 @@ import torch
 from tables import write_samples
 from torch import Tensor
 
-from pipeline.artifacts import EXPLANATIONS, METRICS, read_table
+from pipeline.artifacts import EXPLANATIONS, HISTORY, METRICS, read_table, write_table
 from pipeline.checkpoints import load_checkpoint, save_checkpoint
 from pipeline.datasets.samples import Prepared, Sample
 from pipeline.errors import UserError
@@ -47,7 +47,8 @@ SETTINGS = Csg(
 
 @dataclass
 class Trained:
-    """Paths of a checkpoint, of test images (40, 20 and 15 of three classes, none of the fourth) and of their maps.
+    """Paths of a checkpoint, of test images (40, 20 and 15 of three classes, none of the fourth), of their maps and of
+    the history of the training, which watched the same images.
 
     Images have the bar as mask, and three attributes of which the last never occurs.
     """
@@ -55,11 +56,12 @@ class Trained:
     model: str
     data: str
     maps: str
+    history: str
 
     def subject(self, splits: bool = True, maps: dict[str, Maps] | None = None) -> Subject:
         tensors, header = load_checkpoint(self.model)
         data = dict.fromkeys(("train", "test"), Images.read(self.data, CPU)) if splits else {}
-        return Subject(self.model, tensors, header, CPU, data, maps or {})
+        return Subject(self.model, tensors, header, CPU, data, maps or {}, self.history)
 
 
 def pictures() -> tuple[np.ndarray, np.ndarray]:
@@ -74,7 +76,7 @@ def pictures() -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory) -> Trained:
     folder = tmp_path_factory.mktemp("toy")
-    found = Trained(*(str(folder / name) for name in ("3.safetensors", "test.parquet", "maps.parquet")))
+    found = Trained(*(str(folder / name) for name in ("3.safetensors", "test.parquet", "maps.parquet", "h.parquet")))
     images, labels = pictures()
     ids = [f"test-{row}" for row in range(len(labels))]
     prepared = Prepared(
@@ -91,8 +93,10 @@ def toy(tmp_path_factory) -> Trained:
     write_samples(found.data, samples, prepared, augment={})
     with seeded(3, "init"):
         network = build(SETTINGS.network, channels=1, classes=4, mean=MEAN, std=STD)
-    run = Session(network, Images.read(found.data, CPU), Compute(CPU, "fp32"), seed=3)
+    images = Images.read(found.data, CPU)
+    run = Session(network, images, Compute(CPU, "fp32"), seed=3, watched=images)
     tensors = load("method", "csg")(run, SETTINGS)
+    write_table(found.history, run.history(), HISTORY)
     weights = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     header = {
         "dataset": "bars",
@@ -116,7 +120,7 @@ def without_gates(toy, tmp_path) -> Trained:
     path = str(tmp_path / "std" / "3.safetensors")
     weights = {name: tensor for name, tensor in tensors.items() if name != "gates"}
     save_checkpoint(path, weights, header | {"method": "std"})
-    return Trained(path, toy.data, toy.maps)
+    return Trained(path, toy.data, toy.maps, toy.history)
 
 
 def evaluate(kind: str, subject: Subject, **settings) -> list[Row]:
@@ -237,6 +241,7 @@ def run(kind: str, toy: Trained, output: Path, **settings) -> list[dict]:
         evaluate=load("evaluation", kind),
         settings=block,
         model=toy.model,
+        history=toy.history,
         data={split: toy.data for split in block.splits},
         maps={name: toy.maps for name in block.explainers},
         output=str(output),
@@ -299,7 +304,7 @@ def test_stage_that_fails_writes_nothing(without_gates, tmp_path):
 @pytest.mark.parametrize("target", ["label", "prediction"])
 def test_maps_of_the_explainer_stage_are_what_sparsity_measures(toy, tmp_path, monkeypatch, target):
     monkeypatch.setattr(trained, "BATCH", 25)
-    explained = Trained(toy.model, toy.data, str(tmp_path / "maps.parquet"))
+    explained = Trained(toy.model, toy.data, str(tmp_path / "maps.parquet"), toy.history)
     block = parse_slice("explainer", json.dumps({"from": "input_gradient", "samples": 60, "target": target}))
     explainer_job.run(
         explain=load("explainer", "input_gradient"),
