@@ -9,6 +9,7 @@ open. Compare methods at about equal `closed_filters`, since more closed filters
 too.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,42 +26,54 @@ if TYPE_CHECKING:
 
 
 def evaluate(subject: Subject, settings: "FilterMasking") -> list[Row]:
-    """Rows of every set of classes in `closed`, subset "closed=0+5", and of the first once more over all.
+    """Rows of every set of classes in `closed`, subset "closed=0+5"; overall the means over each class by itself.
 
     `masked_recall` of the classes whose filters are closed, `kept_recall` of the others and `unmasked_recall` of these
     others with all filters open are means over classes with test images, which `n` counts. `closed_filters` are the
     filters of the set, out of `n`. `open_share` is the share of predictions, among `n` test images of all classes, that
-    name a class of the set when only its filters are open. `confusion`, the shares of the `n` images of class y that
-    are predicted as p, has the subsets "class=y,predicted=p" with all filters open, "closed=0+5,class=y,predicted=p",
-    and "open=0+5,class=y,predicted=p". A class without test images and gates has no filters to close.
+    name a class of the set when only its filters are open. Overall, `n` counts the classes that were closed: those with
+    test images. `confusion`, the shares of the `n` images of class y that are predicted as p, has the subsets
+    "class=y,predicted=p" with all filters open, "closed=0+5,class=y,predicted=p", and "open=0+5,class=y,predicted=p". A
+    class without test images and gates has no filters to close.
     """
     images = subject.splits["test"]
     labels, classes = images.labels.cpu(), images.classes
     _check(subject, settings, classes)
-    sets = torch.zeros(len(settings.closed), classes, dtype=torch.bool)
-    for position, chosen in enumerate(settings.closed):
-        sets[position, list(chosen)] = True
+    counts = labels.bincount(minlength=classes)
+    sets = [*([c] for c in counts.nonzero()[:, 0].tolist()), *settings.closed]
+    inside = torch.stack([torch.zeros(classes, dtype=torch.bool).index_fill_(0, torch.tensor(s), True) for s in sets])
     groups = _groups(subject, labels, settings)
-    filters = torch.stack([groups[inside].any(0) for inside in sets])
+    filters = torch.stack([groups[chosen].any(0) for chosen in inside])
     masks = torch.cat([torch.ones_like(groups[:1]), ~filters, filters])
-    all_open, without, alone = _predicted(subject, masks).split([1, len(sets), len(sets)])
-    counts = labels.bincount(minlength=classes).tolist()
+    all_open, closed, alone = _predicted(subject, masks).split([1, len(sets), len(sets)])
     plain = confusion(labels, all_open[0], classes)
-    rows = []
-    for position, (chosen, inside, own) in enumerate(zip(settings.closed, sets, filters, strict=True)):
+    found = [
+        _scalars(plain, confusion(labels, closed[s], classes), alone[s], inside[s], filters[s])
+        for s in range(len(sets))
+    ]
+    singles = len(sets) - len(settings.closed)
+    rows = [
+        Row.mean(of_metric[0].metric, torch.tensor([row.value for row in of_metric]))
+        for of_metric in zip(*found[:singles], strict=True)
+    ]
+    for s, chosen in enumerate(settings.closed, singles):
         name = "+".join(map(str, chosen))
-        closed = confusion(labels, without[position], classes)
-        for subset in (None, f"closed={name}") if position == 0 else (f"closed={name}",):
-            rows += [
-                Row.mean("masked_recall", closed.diagonal()[inside], subset),
-                Row.mean("kept_recall", closed.diagonal()[~inside], subset),
-                Row.mean("unmasked_recall", plain.diagonal()[~inside], subset),
-                Row("closed_filters", float(own.sum()), len(own), subset),
-                Row.mean("open_share", inside[alone[position]], subset),
-            ]
-        rows += _entries(closed, counts, f"closed={name},")
-        rows += _entries(confusion(labels, alone[position], classes), counts, f"open={name},")
+        rows += [replace(row, subset=f"closed={name}") for row in found[s]]
+        rows += _entries(confusion(labels, closed[s], classes), counts, f"closed={name},")
+        rows += _entries(confusion(labels, alone[s], classes), counts, f"open={name},")
     return rows + _entries(plain, counts, "")
+
+
+def _scalars(plain: Tensor, closed: Tensor, alone: Tensor, inside: Tensor, own: Tensor) -> list[Row]:
+    """Of the classes `inside` C bool and their filters `own` K bool: from the confusions C×C with all filters open and
+    with theirs `closed`, and the classes N that images are taken for when theirs are open `alone`."""
+    return [
+        Row.mean("masked_recall", closed.diagonal()[inside]),
+        Row.mean("kept_recall", closed.diagonal()[~inside]),
+        Row.mean("unmasked_recall", plain.diagonal()[~inside]),
+        Row("closed_filters", float(own.sum()), len(own)),
+        Row.mean("open_share", inside[alone]),
+    ]
 
 
 def _check(subject: Subject, settings: "FilterMasking", classes: int) -> None:
@@ -96,9 +109,9 @@ def _predicted(subject: Subject, masks: Tensor) -> Tensor:
     return torch.cat(found, dim=1).cpu()
 
 
-def _entries(matrix: Tensor, counts: list[int], prefix: str) -> list[Row]:
+def _entries(matrix: Tensor, counts: Tensor, prefix: str) -> list[Row]:
     return [
-        Row("confusion", value, counts[y], subset=f"{prefix}class={y},predicted={p}")
+        Row("confusion", value, int(counts[y]), subset=f"{prefix}class={y},predicted={p}")
         for y, shares in enumerate(matrix.tolist())
         for p, value in enumerate(shares)
     ]

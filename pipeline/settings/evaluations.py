@@ -104,7 +104,8 @@ class FilterMasking(Evaluation):
         (0,),
         (0, 5),
     )
-    """Sets of classes, by number, whose filters are closed together."""
+    """Sets of classes, by number, whose filters are closed together and shown in detail; besides, every class is closed
+    by itself."""
     filters: PositiveInt | None = None
     """Filters of a class for a method without gates; null means all filters over classes, rounded down."""
 
