@@ -29,7 +29,7 @@ from pipeline.metrics.similarity import display_map, ssim, top_k_intersection
 from pipeline.metrics.sparsity import gini
 from pipeline.models.resnet_cifar import build
 from pipeline.settings.explainers import InputGradient
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 
 try:
     import quantus
@@ -70,7 +70,7 @@ def main() -> None:
 def material() -> tuple[nn.Module, Tensor]:
     torch.manual_seed(0)
     settings = ResnetCifar(kind="resnet_cifar", blocks=1, channels=(8, 16, 32))
-    network = build(settings, channels=3, classes=10, mean=[0.5] * 3, std=[0.25] * 3)
+    network = build(settings, channels=3, size=(32, 32), classes=10, mean=[0.5] * 3, std=[0.25] * 3)
     images = torch.rand(IMAGES, 3, 32, 32)
     with torch.no_grad():
         network.train()(images)

@@ -38,7 +38,8 @@ from pipeline.errors import UserError
 from pipeline.machine import PACKAGES, machine, versions
 from pipeline.methods import csg, std
 from pipeline.models.resnet_cifar import build
-from pipeline.settings.methods import Csg, ResnetCifar, Std
+from pipeline.settings.methods import Csg, Std
+from pipeline.settings.networks import ResnetCifar
 from pipeline.training.compute import choose
 from pipeline.training.data import Images
 from pipeline.training.session import Session
@@ -128,7 +129,8 @@ class TimedSession(Session):
 def ours(fit: Callable, settings: Std | Csg, images: Images, precision: str, threads: int) -> float:
     """Seconds of a step of a session such as `python -m pipeline train` runs."""
     compute = choose("cpu", precision, threads)
-    network = build(settings.network, channels=3, classes=10, mean=list(cifar10.MEAN), std=list(cifar10.STD))
+    mean, std = list(cifar10.MEAN), list(cifar10.STD)
+    network = build(settings.network, channels=3, size=(32, 32), classes=10, mean=mean, std=std)
     session = TimedSession(network, images, compute, seed=0)
     with contextlib.redirect_stderr(io.StringIO()):
         fit(session, settings)
@@ -167,7 +169,7 @@ def peer(images: np.ndarray, labels: np.ndarray, workers: int, threads: int) -> 
     )
     loader = DataLoader(Cifar(images, labels, transform), batch_size=BATCH, shuffle=True, num_workers=workers)
     # The transform has normalised the images already.
-    network = build(ResnetCifar(), channels=3, classes=10, mean=[0.0] * 3, std=[1.0] * 3)
+    network = build(ResnetCifar(), channels=3, size=(32, 32), classes=10, mean=[0.0] * 3, std=[1.0] * 3)
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
 

@@ -48,12 +48,19 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "network": {
         "alexnet_cifar": "pipeline.models.alexnet_cifar:build",
+        "mlp": "pipeline.models.mlp:build",
         "resnet": "pipeline.models.resnet:build",
         "resnet_cifar": "pipeline.models.resnet_cifar:build",
     },
     "method": {
+        "admm": "pipeline.methods.admm:fit",
+        "block_admm": "pipeline.methods.block_admm:fit",
         "csg": "pipeline.methods.csg:fit",
+        "dladmm": "pipeline.methods.dladmm:fit",
+        "gotmare": "pipeline.methods.gotmare:fit",
         "std": "pipeline.methods.std:fit",
+        "taylor": "pipeline.methods.taylor:fit",
+        "zeng": "pipeline.methods.zeng:fit",
     },
     "explainer": {
         "activation_map": "pipeline.explainers.activation_map:explain",
@@ -106,6 +113,7 @@ TABLES: dict[str, dict[str, str]] = {
         "filter_masking": "pipeline.report.figures.filter_masking:draw",
         "gate_similarity": "pipeline.report.figures.gate_similarity:draw",
         "gates_and_weights": "pipeline.report.figures.gates_and_weights:draw",
+        "learning_curves": "pipeline.report.figures.learning_curves:draw",
         "localisation": "pipeline.report.figures.localisation:draw",
         "metrics": "pipeline.report.figures.metrics:draw",
         "mutual_information": "pipeline.report.figures.mutual_information:draw",

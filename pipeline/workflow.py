@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pipeline.settings.datasets import Dataset
     from pipeline.settings.evaluations import Evaluation
     from pipeline.settings.explainers import Explainer
-    from pipeline.settings.methods import AnyNetwork, Method
+    from pipeline.settings.networks import AnyNetwork
+    from pipeline.settings.training import Method
 
 #: The page with all studies; every study has one of its own besides.
 INDEX = "index"

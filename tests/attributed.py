@@ -10,7 +10,7 @@ from tables import write_samples
 from pipeline.datasets.samples import Prepared, Sample
 from pipeline.evaluations.subject import Subject
 from pipeline.models.resnet_cifar import build
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 from pipeline.training.data import Images
 from pipeline.training.streams import seeded
 
@@ -41,14 +41,14 @@ def attributed(
         write_samples(folder / split, samples, prepared, augment={})
         splits[split] = Images.read(str(folder / split), torch.device("cpu"))
     with seeded(0, "init"):
-        network = build(NETWORK, channels=1, classes=2, mean=[0.4], std=[0.2])
+        network = build(NETWORK, channels=1, size=(8, 8), classes=2, mean=[0.4], std=[0.2])
         network.train()(splits["train"].floats(slice(None)))
     header = {
         "method": "none",
         "seed": 5,
         "settings": {"network": NETWORK.slice()},
         "class_names": NAMES,
-        "input": {"channels": 1, "mean": [0.4], "std": [0.2]},
+        "input": {"channels": 1, "mean": [0.4], "std": [0.2], "height": 8, "width": 8},
     }
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     return Subject("5.safetensors", tensors, header, torch.device("cpu"), splits, {})

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from pipeline.models.resnet_cifar import build
-from pipeline.settings.methods import Csg, ResnetCifar
+from pipeline.settings.methods import Csg
+from pipeline.settings.networks import ResnetCifar
 from pipeline.training.compute import Compute
 from pipeline.training.data import Images
 from pipeline.training.resume import Resume
@@ -27,7 +28,7 @@ def session(seed: int = 0, classes: int = CLASSES, filters: int = FILTERS, resum
     notes = {"class_names": [str(c) for c in range(classes)], "mean": [0.5], "std": [0.25], "augment": {"shift": 1}}
     with seeded(seed, "init"):
         shape = ResnetCifar(blocks=1, channels=(4, 4, filters))
-        network = build(shape, channels=1, classes=classes, mean=[0.5], std=[0.25])
+        network = build(shape, channels=1, size=(8, 8), classes=classes, mean=[0.5], std=[0.25])
     ids = [str(row) for row in range(64)]
     return Session(network, Images(pixels, torch.arange(64) % classes, ids, notes), CPU, seed, "tried", resume)
 

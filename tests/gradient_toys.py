@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.resnet_cifar import build
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 
 #: Classes to explain, one for each image of `trained`.
 TARGETS = torch.tensor([2, 0, 1, 2, 2])
@@ -23,7 +23,8 @@ def smooth() -> nn.Module:
 
 
 def resnet() -> nn.Module:
-    return build(ResnetCifar(blocks=1, channels=(4, 4, 6)), channels=2, classes=3, mean=[0.4] * 2, std=[0.2, 0.3])
+    settings = ResnetCifar(blocks=1, channels=(4, 4, 6))
+    return build(settings, channels=2, size=(8, 8), classes=3, mean=[0.4] * 2, std=[0.2, 0.3])
 
 
 def trained(make: Callable[[], nn.Module]) -> tuple[nn.Module, Tensor]:

@@ -20,12 +20,19 @@ NETWORKS = {
 }
 
 
-def built(block: dict, *, classes: int = 10, mean: list[float] = MEAN, std: list[float] = STD) -> Classifier:
-    """The network of a settings block with random weights, those of seed 0."""
+def built(
+    block: dict,
+    *,
+    size: tuple[int, int] = (4, 5),
+    classes: int = 10,
+    mean: list[float] = MEAN,
+    std: list[float] = STD,
+) -> Classifier:
+    """The network of a settings block with random weights, those of seed 0; all but perceptrons take any `size`."""
     settings = parse_slice("network", json.dumps(block))
     with seeded(0, "init"):
         build = registry.load("network", settings.kind)
-        return build(settings, channels=len(mean), classes=classes, mean=mean, std=std)
+        return build(settings, channels=len(mean), size=size, classes=classes, mean=mean, std=std)
 
 
 def count(module: nn.Module) -> int:

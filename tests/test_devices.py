@@ -24,7 +24,7 @@ from pipeline.metrics import (
 )  # fmt: skip
 from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 from pipeline.training.compute import Compute
 from pipeline.training.data import Images
 from pipeline.training.session import Session
@@ -98,7 +98,7 @@ def small(noun: str, kind: str):
 def network() -> nn.Module:
     torch.manual_seed(0)
     settings = ResnetCifar(kind="resnet_cifar", blocks=1, channels=(4, 8, 8))
-    return build(settings, channels=3, classes=5, mean=[0.5] * 3, std=[0.25] * 3).eval()
+    return build(settings, channels=3, size=(8, 8), classes=5, mean=[0.5] * 3, std=[0.25] * 3).eval()
 
 
 @pytest.mark.parametrize("kind", sorted(registry.TABLES["explainer"]))
@@ -137,7 +137,7 @@ def test_a_training_step_does_not_wait_for_the_device(method):
     images = Images(pixels.cuda(), (torch.arange(64) % 5).cuda(), list(map(str, range(64))), notes)
     block = {"from": method, "epochs": 6, "batch_size": 16, "network": {"from": "resnet_cifar", "blocks": 1}}
     settings = parse_slice("method", json.dumps(block | ({"density_bound": 0.2} if method == "csg" else {})))
-    network = build(settings.network, channels=3, classes=5, mean=[0.5] * 3, std=[0.25] * 3)
+    network = build(settings.network, channels=3, size=(8, 8), classes=5, mean=[0.5] * 3, std=[0.25] * 3)
     session = Session(network, images, Compute(torch.device("cuda"), "bf16"), seed=0)
     steps = session.batches
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from pipeline.evaluations.subject import Row, Subject
 from pipeline.models.classifier import GapClassifier
 from pipeline.models.resnet_cifar import build
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 from pipeline.training.data import Images
 
 CLASSES = 3
@@ -31,7 +31,7 @@ def bars(count: int) -> tuple[Tensor, Tensor]:
 def _trained() -> GapClassifier:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        victim = build(NETWORK, channels=3, classes=CLASSES, mean=MEAN, std=STD)
+        victim = build(NETWORK, channels=3, size=(32, 32), classes=CLASSES, mean=MEAN, std=STD)
         optimiser = torch.optim.Adam(victim.parameters(), 0.02)
         pixels, labels = bars(240)
         for _ in range(10):
@@ -128,7 +128,7 @@ def subject(count: int = 60) -> Subject:
     tensors = {f"network.{name}": tensor for name, tensor in network().state_dict().items()}
     header = {
         "seed": 4, "method": "std", "class_names": names, "settings": {"network": NETWORK.slice()},
-        "input": {"channels": 3, "mean": MEAN, "std": STD},
+        "input": {"channels": 3, "mean": MEAN, "std": STD, "height": 8, "width": 8},
     }  # fmt: skip
     images = Images(pixels, labels, [f"test-{row}" for row in range(count)], {"class_names": names})
     return Subject("models/bars/std/4.safetensors", tensors, header, torch.device("cpu"), {"test": images}, {})

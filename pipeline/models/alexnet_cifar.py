@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pipeline.models.classifier import Classifier
 
 if TYPE_CHECKING:
-    from pipeline.settings.methods import AlexnetCifar
+    from pipeline.settings.networks import AlexnetCifar
 
 #: Places a side of the maps that the linear layers take.
 SIDE = 4
@@ -42,8 +42,10 @@ class Alexnet(Classifier):
         return self.tail(activations)
 
 
-def build(settings: "AlexnetCifar", *, channels: int, classes: int, mean: list[float], std: list[float]) -> Alexnet:
-    """Network with random weights for images of `channels` colour channels; `mean` and `std` as in `Classifier`."""
+def build(
+    settings: "AlexnetCifar", *, channels: int, size: tuple[int, int], classes: int, mean: list[float], std: list[float]
+) -> Alexnet:
+    """Network with random weights for images of `channels` colours and any size; `mean`, `std` as in `Classifier`."""
     one, two, three, four, five = settings.channels
     backbone = OrderedDict(
         conv1=nn.Conv2d(channels, one, 3, padding=2),

@@ -24,7 +24,7 @@ from pipeline.files import file_digest
 from pipeline.models.classifier import GapClassifier
 
 if TYPE_CHECKING:
-    from pipeline.settings.methods import Resnet
+    from pipeline.settings.networks import Resnet
 
 #: Children of the backbone in each of its stages; the stem has convolution, normalisation, ReLU and max pooling.
 STAGES = {"stem": 4, "layer1": 1, "layer2": 1, "layer3": 1, "layer4": 1}
@@ -62,8 +62,10 @@ class ImagenetResnet(GapClassifier):
         self.backbone.load_state_dict(weights)
 
 
-def build(settings: "Resnet", *, channels: int, classes: int, mean: list[float], std: list[float]) -> ImagenetResnet:
-    """Network with random weights for images of three colour channels; `mean` and `std` as in `Classifier`."""
+def build(
+    settings: "Resnet", *, channels: int, size: tuple[int, int], classes: int, mean: list[float], std: list[float]
+) -> ImagenetResnet:
+    """Network with random weights for images of three colours and any size; `mean`, `std` as in `Classifier`."""
     architecture = f"resnet{settings.depth}"
     if channels != 3:
         raise UserError(

@@ -15,7 +15,7 @@ from torch.nn.functional import relu
 from pipeline.models.classifier import GapClassifier
 
 if TYPE_CHECKING:
-    from pipeline.settings.methods import ResnetCifar
+    from pipeline.settings.networks import ResnetCifar
 
 
 class Block(nn.Module):
@@ -34,9 +34,9 @@ class Block(nn.Module):
 
 
 def build(
-    settings: "ResnetCifar", *, channels: int, classes: int, mean: list[float], std: list[float]
+    settings: "ResnetCifar", *, channels: int, size: tuple[int, int], classes: int, mean: list[float], std: list[float]
 ) -> GapClassifier:
-    """Network with random weights for images of `channels` colour channels; `mean` and `std` as in `Classifier`."""
+    """Network with random weights for images of `channels` colours and any size; `mean`, `std` as in `Classifier`."""
     widths = settings.channels
     layers: list[nn.Module] = [
         nn.Conv2d(channels, widths[0], 3, padding=1, bias=False),

@@ -21,8 +21,15 @@ def network_of(tensors: dict[str, Tensor], header: dict, device: torch.device) -
     All its weights are those of the checkpoint: pretrained ones, where training began with such, are not looked for.
     """
     settings = parse_slice("network", json.dumps(header["settings"]["network"]))
-    shape = {key: header["input"][key] for key in ("channels", "mean", "std")}
-    network = registry.load("network", settings.kind)(settings, classes=len(header["class_names"]), **shape)
+    images = header["input"]
+    network = registry.load("network", settings.kind)(
+        settings,
+        channels=images["channels"],
+        size=(images["height"], images["width"]),
+        classes=len(header["class_names"]),
+        mean=images["mean"],
+        std=images["std"],
+    )
     network.load_state_dict(network_weights(tensors))
     return network.to(device).eval()
 

@@ -118,3 +118,9 @@ def curve(axes: Axes, values: pd.Series, label: str, colour: str) -> None:
 def colour_of(study: Study, method: str) -> str:
     """A method's colour, the same in all figures of a study."""
     return f"C{study.methods.index(method)}"
+
+
+def line_of(study: Study, method: str) -> dict[str, str]:
+    """How a method's lines look: its colour, and dashes where the colours have all been used before."""
+    used = study.methods.index(method) // len(plt.rcParams["axes.prop_cycle"])
+    return {"color": colour_of(study, method), "linestyle": ("-", "--", ":", "-.")[used % 4]}

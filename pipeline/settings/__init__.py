@@ -20,9 +20,11 @@ from pipeline.settings.evaluations import AnyEvaluation
 from pipeline.settings.explainers import AnyExplainer
 from pipeline.settings.grid import expand
 from pipeline.settings.messages import one_line
-from pipeline.settings.methods import AnyMethod, AnyNetwork, Training
+from pipeline.settings.methods import AnyMethod
+from pipeline.settings.networks import AnyNetwork
 from pipeline.settings.run import Run
 from pipeline.settings.studies import Study
+from pipeline.settings.training import Training
 
 NOUNS = ("datasets", "methods", "explainers", "evaluations")
 SECTIONS = ("run", "training", *NOUNS, "studies")

@@ -1,126 +1,20 @@
-"""`methods`: a class per `from:`, and `training`, the defaults that every gradient-trained method starts from."""
+"""`methods`: a class per `from:`; those of admm.md are in splitting.py."""
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
-from pipeline.settings.base import Name, PerDataset, Section
-
-
-class Network(Section):
-    @property
-    def pretrained_file(self) -> str | None:
-        """File of weights from which training starts, if the settings name one."""
-        return None
-
-
-class ResnetCifar(Network):
-    """Residual network for small images (He et al. 2016, section 4.2) of 6·blocks + 2 layers: blocks 3 is ResNet-20."""
-
-    kind: Literal["resnet_cifar"] = Field("resnet_cifar", alias="from")
-    blocks: PositiveInt = 3
-    """Residual blocks in each of the three stages."""
-    channels: tuple[PositiveInt, PositiveInt, PositiveInt] = (16, 32, 64)
-    """Filters of the three stages; the last number is K, the number of filters that gates choose from."""
-
-
-class Resnet(Network):
-    """Residual network of ImageNet as torchvision has it (He et al. 2016), for colour images of 32 pixels and more."""
-
-    kind: Literal["resnet"] = Field("resnet", alias="from")
-    depth: Literal[18, 34, 50, 101, 152] = 18
-    """Layers; the last stage has 512 filters up to 34, and 2048 from 50."""
-    pretrained: Annotated[str, Field(pattern=r"^(none|auto|.+\.(pth|pt|safetensors))$")] = "none"
-    """Where training starts without a base: none is random weights; a path names a file of weights in torchvision's
-    format, .pth, .pt or .safetensors; auto takes the ImageNet-1k V1 weights from torch's cache or downloads them, and
-    without a connection starts from random weights, which the checkpoint then notes."""
-
-
-    @property
-    def pretrained_file(self) -> str | None:
-        return None if self.pretrained in ("none", "auto") else self.pretrained
-
-
-class AlexnetCifar(Network):
-    """AlexNet for small images, without global average pooling (csg.md section 3)."""
-
-    kind: Literal["alexnet_cifar"] = Field("alexnet_cifar", alias="from")
-    channels: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (64, 192, 384, 256, 256)
-    """Filters of the five convolutions; the last number is K, the number of filters that gates choose from."""
-    hidden: PositiveInt = 2048
-    """Neurons of the two hidden linear layers."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.6
-    """Share of the inputs of these layers that is dropped while training."""
-
-
-AnyNetwork = Annotated[ResnetCifar | Resnet | AlexnetCifar, Field(discriminator="kind")]
-
-
-class Sgd(Section):
-    kind: Literal["sgd"] = Field("sgd", alias="from")
-    learning_rate: PositiveFloat = 0.1
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: NonNegativeFloat = 1e-4
-    nesterov: bool = False
-
-
-class Adam(Section):
-    """Adam (Kingma and Ba 2015), with betas of 0.9 and 0.999."""
-
-    kind: Literal["adam"] = Field("adam", alias="from")
-    learning_rate: PositiveFloat = 1e-3
-    weight_decay: NonNegativeFloat = 0.0
-
-
-AnyOptimiser = Annotated[Sgd | Adam, Field(discriminator="kind")]
-
-
-class Steps(Section):
-    """Learning rate × `factor` at each milestone."""
-
-    kind: Literal["steps"] = Field("steps", alias="from")
-    milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.5, 0.75)
-    """As fractions of the epochs, so that they follow when the number of epochs changes."""
-    factor: Annotated[float, Field(gt=0, le=1)] = 0.1
-
-
-class Path(Section):
-    """What is trained, and how."""
-
-    optimiser: AnyOptimiser = Sgd()
-    schedule: Steps = Steps()
-    trainable: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """Stages of the network that are trained, such as layer4 and head; the others stay as they are. Null means all."""
-    freeze_batch_norm: bool = False
-    """Keep the running statistics of stages that are not trained, too."""
-
-
-class Course(Section):
-    """How long a network is trained, and what is recorded on the way."""
-
-    network: AnyNetwork = ResnetCifar()
-    epochs: PositiveInt = 200
-    """Passes over the training images."""
-    watch_test: bool = False
-    """Record the accuracy on the test images after every epoch, for curves: nothing is chosen by it."""
-    clock: bool = False
-    """Record the seconds of training, too; histories of two runs then differ."""
-
-
-class Training(Course, Path):
-    batch_size: PositiveInt = 256
-    """Images in a step; the last, smaller batch of an epoch is left out."""
-
-
-class Method(PerDataset):
-    base: Name | None = None
-    """Method instance whose trained network is the start; null starts from random weights."""
+from pipeline.settings.base import Section
+from pipeline.settings.splitting import Admm, BlockAdmm, Dladmm, Gotmare, Taylor, Zeng
+from pipeline.settings.training import Loss, Method, Path, Training
 
 
 class Std(Method, Training):
-    """Ordinary training with cross-entropy: the baseline of csg.md section 2.7."""
+    """Ordinary training: the baseline of csg.md section 2.7."""
 
     kind: Literal["std"] = Field(alias="from")
+    loss: Loss = "cross_entropy"
+    """squared_error is 1/2 Σ (z - onehot)² over the classes; both are means over the images of a batch."""
 
 
 class FixedGates(Section):
@@ -183,4 +77,7 @@ class Csg(Method, Training):
         return self
 
 
-AnyMethod = Annotated[Std | Csg, Field(discriminator="kind")]
+AnyMethod = Annotated[
+    Std | Csg | BlockAdmm | Gotmare | Admm | Taylor | Zeng | Dladmm,
+    Field(discriminator="kind"),
+]

@@ -22,7 +22,7 @@ from pipeline.training.streams import seeded
 
 if TYPE_CHECKING:
     from pipeline.models.classifier import Classifier
-    from pipeline.settings.methods import Method
+    from pipeline.settings.training import Method
 
 
 def run(
@@ -57,7 +57,7 @@ def run(
     images = Images.read(data, compute.device)
     shape = {"channels": images.pixels.shape[1], "mean": images.notes["mean"], "std": images.notes["std"]}
     with seeded(seed, "init"):
-        network = build(settings.network, classes=images.classes, **shape)
+        network = build(settings.network, size=images.pixels.shape[2:], classes=images.classes, **shape)
     if base:
         start_from(network, base)
     else:

@@ -10,7 +10,7 @@ from pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from pipeline.models.classifier import Classifier
-    from pipeline.settings.methods import AnyOptimiser, Path, Steps
+    from pipeline.settings.training import AnyOptimiser, Path, Steps
 
 
 def learning_rate(schedule: "Steps", start: float, epoch: int, epochs: int) -> float:

@@ -35,7 +35,7 @@ from pipeline.training.streams import derive, stream
 from pipeline.training.watch import accuracy
 
 if TYPE_CHECKING:
-    from pipeline.settings.methods import Course, Path
+    from pipeline.settings.training import Course, Path
 
 
 class Session:

@@ -92,7 +92,7 @@ def toy(tmp_path_factory) -> Trained:
     )  # fmt: skip
     write_samples(found.data, samples, prepared, augment={})
     with seeded(3, "init"):
-        network = build(SETTINGS.network, channels=1, classes=4, mean=MEAN, std=STD)
+        network = build(SETTINGS.network, channels=1, size=(8, 8), classes=4, mean=MEAN, std=STD)
     images = Images.read(found.data, CPU)
     run = Session(network, images, Compute(CPU, "fp32"), seed=3, watched=images)
     tensors = load("method", "csg")(run, SETTINGS)
@@ -135,7 +135,7 @@ def chosen(rows: list[Row], metric: str) -> Row:
 def logits_by_hand(toy: Trained) -> Tensor:
     """One image after another through a network built anew."""
     tensors, _ = load_checkpoint(toy.model)
-    network = build(SETTINGS.network, channels=1, classes=4, mean=MEAN, std=STD)
+    network = build(SETTINGS.network, channels=1, size=(8, 8), classes=4, mean=MEAN, std=STD)
     network.load_state_dict({name[len("network.") :]: t for name, t in tensors.items() if name != "gates"})
     network.eval()
     with torch.no_grad():

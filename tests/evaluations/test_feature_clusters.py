@@ -18,7 +18,7 @@ from pipeline.metrics.clustering import purity
 from pipeline.models import trained
 from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 from pipeline.training.data import Images
 from pipeline.training.streams import derive, seeded
 
@@ -42,14 +42,14 @@ def split(count: int) -> Images:
 def subject() -> Subject:
     splits = {"train": split(60), "test": split(50)}
     with seeded(0, "init"):
-        network = build(NETWORK, channels=1, classes=4, mean=[0.4], std=[0.2])
+        network = build(NETWORK, channels=1, size=(8, 8), classes=4, mean=[0.4], std=[0.2])
         network.train()(splits["train"].floats(slice(None)))
     header = {
         "method": "none",
         "seed": 2,
         "settings": {"network": NETWORK.slice()},
         "class_names": NAMES,
-        "input": {"channels": 1, "mean": [0.4], "std": [0.2]},
+        "input": {"channels": 1, "mean": [0.4], "std": [0.2], "height": 8, "width": 8},
     }
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     tensors["gates"] = torch.rand(4, 6, generator=torch.Generator().manual_seed(0))

@@ -15,7 +15,7 @@ from pipeline.metrics.fidelity import aopc
 from pipeline.models import trained
 from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 from pipeline.training.data import Images
 from pipeline.training.streams import seeded, stream
 
@@ -31,7 +31,7 @@ def subject(**maps: Maps) -> Subject:
     ids = [f"test-{row}" for row in range(COUNT)]
     images = Images(pixels, torch.arange(COUNT) % 3, ids, {"class_names": ["a", "b", "c"]})
     with seeded(0, "init"), torch.no_grad():
-        network = build(NETWORK, channels=1, classes=3, mean=MEAN, std=STD)
+        network = build(NETWORK, channels=1, size=(8, 8), classes=3, mean=MEAN, std=STD)
         network.head.weight.mul_(10)
         network.train()(images.floats(slice(None)))
     header = {
@@ -40,7 +40,7 @@ def subject(**maps: Maps) -> Subject:
         "seed": 4,
         "settings": {"network": NETWORK.slice()},
         "class_names": ["a", "b", "c"],
-        "input": {"channels": 1, "mean": MEAN, "std": STD},
+        "input": {"channels": 1, "mean": MEAN, "std": STD, "height": 8, "width": 8},
     }
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     return Subject("4.safetensors", tensors, header, CPU, {"test": images}, maps)

@@ -13,7 +13,7 @@ from pipeline.evaluations.subject import Row, Subject
 from pipeline.models import alexnet_cifar
 from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import AlexnetCifar, ResnetCifar
+from pipeline.settings.networks import AlexnetCifar, ResnetCifar
 from pipeline.training.streams import seeded, stream
 
 NAMES = ["a", "b", "c"]
@@ -30,13 +30,13 @@ def blocks(request) -> int:
 def subject(blocks) -> Subject:
     settings = ResnetCifar(kind="resnet_cifar", blocks=blocks, channels=(4, 4, 6))
     with seeded(0, "init"):
-        network = build(settings, channels=1, classes=3, mean=[0.4], std=[0.2])
+        network = build(settings, channels=1, size=(8, 8), classes=3, mean=[0.4], std=[0.2])
     header = {
         "method": "none",
         "seed": 1,
         "settings": {"network": settings.slice()},
         "class_names": NAMES,
-        "input": {"channels": 1, "mean": [0.4], "std": [0.2]},
+        "input": {"channels": 1, "mean": [0.4], "std": [0.2], "height": 8, "width": 8},
     }
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     tensors["gates"] = torch.rand(3, 6, generator=stream(1, "gates"))
@@ -88,7 +88,7 @@ def test_network_without_gates_has_the_groups_of_its_weights(subject):
 def test_network_without_pooling_has_no_groups_of_weights(subject):
     settings = AlexnetCifar(kind="alexnet_cifar", channels=(4, 4, 4, 4, 6), hidden=5)
     with seeded(0, "init"):
-        network = alexnet_cifar.build(settings, channels=1, classes=3, mean=[0.4], std=[0.2])
+        network = alexnet_cifar.build(settings, channels=1, size=(8, 8), classes=3, mean=[0.4], std=[0.2])
     gates = subject.tensors["gates"]
     subject.tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     subject.header["settings"]["network"] = settings.slice()

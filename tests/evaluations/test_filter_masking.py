@@ -14,7 +14,7 @@ from pipeline.evaluations.subject import Row, Subject
 from pipeline.models import alexnet_cifar, trained
 from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import AlexnetCifar, ResnetCifar
+from pipeline.settings.networks import AlexnetCifar, ResnetCifar
 from pipeline.training.data import Images
 from pipeline.training.streams import seeded, stream
 
@@ -29,7 +29,7 @@ def subject() -> Subject:
     pixels = torch.randint(0, 256, (COUNT, 1, 8, 8), generator=stream(0, "pixels")).to(torch.uint8)
     images = Images(pixels, torch.arange(COUNT) % 3, [str(row) for row in range(COUNT)], {"class_names": NAMES})
     with seeded(0, "init"):
-        network = build(NETWORK, channels=1, classes=4, mean=[0.4], std=[0.2])
+        network = build(NETWORK, channels=1, size=(8, 8), classes=4, mean=[0.4], std=[0.2])
         network.train()(images.floats(slice(None)))
     with torch.no_grad():
         network.head.weight *= 5
@@ -39,7 +39,7 @@ def subject() -> Subject:
         "seed": 1,
         "settings": {"network": NETWORK.slice()},
         "class_names": NAMES,
-        "input": {"channels": 1, "mean": [0.4], "std": [0.2]},
+        "input": {"channels": 1, "mean": [0.4], "std": [0.2], "height": 8, "width": 8},
     }
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     tensors["gates"] = torch.rand(4, FILTERS, generator=stream(0, "gates"))
@@ -169,7 +169,7 @@ def test_without_pooling_the_maps_of_closed_filters_are_zero(subject, monkeypatc
     monkeypatch.setattr(trained, "BATCH", 7)
     settings_of = AlexnetCifar(kind="alexnet_cifar", channels=(4, 4, 4, 4, FILTERS), hidden=6)
     with seeded(1, "init"):
-        network = alexnet_cifar.build(settings_of, channels=1, classes=4, mean=[0.4], std=[0.2]).eval()
+        network = alexnet_cifar.build(settings_of, channels=1, size=(8, 8), classes=4, mean=[0.4], std=[0.2]).eval()
     images = subject.splits["test"]
     for layer in (network.tail.linear1, network.tail.linear2, network.tail.linear3):
         layer.weight *= 8

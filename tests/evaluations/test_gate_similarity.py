@@ -14,7 +14,7 @@ from pipeline.evaluations.subject import Row, Subject
 from pipeline.models import trained
 from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 from pipeline.training.data import Images
 from pipeline.training.streams import seeded, stream
 
@@ -30,7 +30,7 @@ def subject() -> Subject:
     pixels = torch.randint(0, 256, (COUNT, 1, 8, 8), generator=stream(0, "pixels")).to(torch.uint8)
     images = Images(pixels, torch.arange(COUNT) % 2, [str(row) for row in range(COUNT)], {"class_names": NAMES})
     with seeded(0, "init"):
-        network = build(NETWORK, channels=1, classes=3, mean=[0.4], std=[0.2])
+        network = build(NETWORK, channels=1, size=(8, 8), classes=3, mean=[0.4], std=[0.2])
         network.train()(images.floats(slice(None)))
     with torch.no_grad():  # so that each class is guessed for some images
         network.head.bias -= network.eval()(images.floats(slice(None))).mean(0)
@@ -39,7 +39,7 @@ def subject() -> Subject:
         "seed": 1,
         "settings": {"network": NETWORK.slice()},
         "class_names": NAMES,
-        "input": {"channels": 1, "mean": [0.4], "std": [0.2]},
+        "input": {"channels": 1, "mean": [0.4], "std": [0.2], "height": 8, "width": 8},
     }
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     tensors["gates"] = torch.rand(3, 6, generator=stream(0, "gates"))

@@ -19,7 +19,7 @@ from pipeline.explainers.maps import Maps
 from pipeline.models import trained
 from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 from pipeline.training.data import Images
 from pipeline.training.streams import stream
 
@@ -51,12 +51,12 @@ def subject(tmp_path_factory) -> Subject:
     images, masks = pictures()
     write_images(path, IDS, images, LABELS, class_names=NAMES, mean=[0.4], std=[0.25], masks=masks * np.uint8(255))
     torch.manual_seed(1)
-    network = build(NETWORK, channels=1, classes=3, mean=[0.4], std=[0.25])
+    network = build(NETWORK, channels=1, size=(8, 8), classes=3, mean=[0.4], std=[0.25])
     network.train()(torch.rand(30, 1, 16, 16))
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     header = {
         "method": "std", "seed": 0, "class_names": NAMES, "settings": {"network": NETWORK.slice()},
-        "input": {"channels": 1, "mean": [0.4], "std": [0.25]},
+        "input": {"channels": 1, "mean": [0.4], "std": [0.25], "height": 8, "width": 8},
     }  # fmt: skip
     return Subject("0.safetensors", tensors, header, CPU, {"test": Images.read(path, CPU)}, {})
 

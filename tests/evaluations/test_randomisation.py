@@ -12,7 +12,7 @@ from pipeline.models import trained
 from pipeline.models.resnet_cifar import build
 from pipeline.registry import load
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 from pipeline.training.data import Images
 from pipeline.training.streams import seeded, stream
 
@@ -29,7 +29,7 @@ def subject() -> Subject:
     names = ["a", "b", "c"]
     images = Images(pixels, torch.arange(COUNT) % 3, [str(row) for row in range(COUNT)], {"class_names": names})
     with seeded(0, "init"):
-        network = build(NETWORK, channels=1, classes=3, mean=MEAN, std=STD)
+        network = build(NETWORK, channels=1, size=(8, 8), classes=3, mean=MEAN, std=STD)
         network.train()(images.floats(slice(None)))
     header = {
         "dataset": "noise",
@@ -37,7 +37,7 @@ def subject() -> Subject:
         "seed": 4,
         "settings": {"network": NETWORK.slice()},
         "class_names": names,
-        "input": {"channels": 1, "mean": MEAN, "std": STD},
+        "input": {"channels": 1, "mean": MEAN, "std": STD, "height": 8, "width": 8},
     }
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     return Subject("4.safetensors", tensors, header, torch.device("cpu"), {"test": images}, {})

@@ -8,7 +8,7 @@ import torch
 from pipeline.explainers.cam import cam, explain
 from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 
 SETTINGS = parse_slice("explainer", json.dumps({"from": "cam"}))
 TARGETS = torch.tensor([2, 0, 1, 2, 2])
@@ -17,7 +17,8 @@ TARGETS = torch.tensor([2, 0, 1, 2, 2])
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    net = build(ResnetCifar(blocks=1, channels=(4, 4, 6)), channels=2, classes=3, mean=[0.4] * 2, std=[0.2] * 2)
+    settings = ResnetCifar(blocks=1, channels=(4, 4, 6))
+    net = build(settings, channels=2, size=(8, 8), classes=3, mean=[0.4] * 2, std=[0.2] * 2)
     net.train()(torch.rand(20, 2, 9, 7))
     return net.eval()
 

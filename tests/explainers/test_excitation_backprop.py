@@ -18,7 +18,7 @@ from pipeline.explainers.excitation_backprop import enlarged, excitation_backpro
 from pipeline.explainers.maps import resized
 from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 
 NEURONS = torch.tensor([2, 0])
 
@@ -51,7 +51,8 @@ class Block(nn.Module):
 
 
 def resnet() -> nn.Module:
-    return build(ResnetCifar(blocks=1, channels=(4, 4, 6)), channels=2, classes=3, mean=[0.4] * 2, std=[0.2] * 2)
+    settings = ResnetCifar(blocks=1, channels=(4, 4, 6))
+    return build(settings, channels=2, size=(8, 8), classes=3, mean=[0.4] * 2, std=[0.2] * 2)
 
 
 def made(make: Callable[[], nn.Module]) -> tuple[nn.Module, Tensor]:

@@ -14,7 +14,7 @@ from pipeline.explainers.filter_gradient import explain, filter_gradient
 from pipeline.models.classifier import GapClassifier
 from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 
 TARGETS = torch.tensor([2, 0, 1, 2, 2])
 MEAN, STD = [0.4, 0.6], [0.2, 0.5]
@@ -27,7 +27,7 @@ def settings(**values):
 @pytest.fixture
 def network() -> GapClassifier:
     torch.manual_seed(0)
-    net = build(ResnetCifar(blocks=1, channels=(4, 4, 6)), channels=2, classes=3, mean=MEAN, std=STD)
+    net = build(ResnetCifar(blocks=1, channels=(4, 4, 6)), channels=2, size=(8, 8), classes=3, mean=MEAN, std=STD)
     net.train()(torch.rand(20, 2, 16, 12))
     return net.eval()
 

@@ -14,7 +14,7 @@ from pipeline.explainers.grad_cam import explain, grad_cam
 from pipeline.models.classifier import GapClassifier
 from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 
 TARGETS = torch.tensor([2, 0, 1, 2, 2])
 #: The first stage has maps of 9×7, the second of 5×4, the last of 3×2.
@@ -22,7 +22,8 @@ LAYERS = ["backbone.3", "backbone.4", "backbone"]
 
 
 def resnet() -> GapClassifier:
-    return build(ResnetCifar(blocks=1, channels=(4, 4, 6)), channels=2, classes=3, mean=[0.4] * 2, std=[0.2] * 2)
+    settings = ResnetCifar(blocks=1, channels=(4, 4, 6))
+    return build(settings, channels=2, size=(8, 8), classes=3, mean=[0.4] * 2, std=[0.2] * 2)
 
 
 @pytest.fixture

@@ -211,7 +211,7 @@ def test_evaluation_does_not_depend_on_the_gates():
         "method": "csg",
         "seed": 0,
         "settings": settings.slice(),
-        "input": shape,
+        "input": {**shape, "height": 8, "width": 8},
         "class_names": run.images.notes["class_names"],
     }
     rows = []

@@ -14,7 +14,8 @@ from pipeline.methods import csg, std
 from pipeline.methods.csg import exclusive_filters, fixed_gates
 from pipeline.models import alexnet_cifar
 from pipeline.settings import parse_slice
-from pipeline.settings.methods import AlexnetCifar, Csg, FixedGates, Std
+from pipeline.settings.methods import Csg, FixedGates, Std
+from pipeline.settings.networks import AlexnetCifar
 from pipeline.training.resume import Resume
 from pipeline.training.session import Session
 from pipeline.training.streams import seeded, stream
@@ -201,7 +202,7 @@ def test_without_pooling_gates_multiply_the_maps():
     """Loss of a step through the gates of AlexNet: map k of image i times G_y^k, everything behind it as it is."""
     shape = AlexnetCifar(channels=(4, 4, 4, 4, FILTERS), hidden=16, dropout=0.0)
     with seeded(0, "init"):
-        network = alexnet_cifar.build(shape, channels=1, classes=CLASSES, mean=[0.5], std=[0.25])
+        network = alexnet_cifar.build(shape, channels=1, size=(8, 8), classes=CLASSES, mean=[0.5], std=[0.25])
     run = session()
     run.images.notes["augment"] = {}
     run.network = deepcopy(network)

@@ -5,7 +5,8 @@ import torch
 
 from pipeline.methods import csg, std
 from pipeline.models.resnet_cifar import build
-from pipeline.settings.methods import Csg, ResnetCifar, Std
+from pipeline.settings.methods import Csg, Std
+from pipeline.settings.networks import ResnetCifar
 from pipeline.training.compute import Compute
 from pipeline.training.data import Images
 from pipeline.training.session import Session
@@ -30,7 +31,7 @@ def quadrants(count: int, seed: int) -> Images:
 
 def session(seed: int = 0) -> Session:
     with seeded(seed, "init"):
-        network = build(NETWORK, channels=1, classes=4, mean=[0.4], std=[0.25])
+        network = build(NETWORK, channels=1, size=(8, 8), classes=4, mean=[0.4], std=[0.25])
     return Session(network, quadrants(64, seed=0), CPU, seed)
 
 
@@ -54,3 +55,24 @@ def test_csg_that_only_warms_up_is_std_bit_for_bit(seed):
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     of_both = [row for row in warming.history().to_pylist() if row["metric"] not in ("csg_path", "density")]
     assert of_both == ordinary.history().to_pylist()
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+def test_a_step_is_that_on_the_loss_of_the_settings(loss):
+    run, plain = session(), session().network.train()
+    images, labels = run.images.pixels / 255, run.images.labels
+    logits, onehot = plain(images), torch.eye(4)[labels]
+    if loss == "squared_error":
+        expected = ((logits - onehot) ** 2).sum() / 2 / 64
+    else:
+        expected = -(logits.log_softmax(1) * onehot).sum() / 64
+    gradients = torch.autograd.grad(expected, list(plain.parameters()))
+    plainest = {"from": "sgd", "learning_rate": 0.1, "momentum": 0.0, "weight_decay": 0.0}
+    std.fit(run, Std(kind="std", network=NETWORK, epochs=1, batch_size=64, optimiser=plainest, loss=loss))
+    for found, weight, gradient in zip(run.network.parameters(), plain.parameters(), gradients, strict=True):
+        assert torch.allclose(found, weight - 0.1 * gradient, rtol=0, atol=1e-6)
+    assert run.history().to_pylist()[0]["value"] == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_cross_entropy_is_the_default():
+    assert Std(kind="std").loss == "cross_entropy"

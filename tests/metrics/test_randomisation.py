@@ -10,7 +10,7 @@ from torchvision.models import efficientnet_b0, resnet18
 from pipeline.metrics.randomisation import cascade, likeness, stages
 from pipeline.metrics.similarity import display_map, rank_correlation, ssim
 from pipeline.models.resnet_cifar import build
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 
 STAGES = ["head", "backbone.5", "backbone.4", "backbone.3", "backbone.0"]
 
@@ -18,7 +18,8 @@ STAGES = ["head", "backbone.5", "backbone.4", "backbone.3", "backbone.0"]
 def resnet() -> nn.Module:
     """A network in evaluation mode whose weights and running statistics are not those of a new one."""
     torch.manual_seed(0)
-    network = build(ResnetCifar(blocks=1, channels=(4, 4, 6)), channels=2, classes=3, mean=[0.4] * 2, std=[0.2] * 2)
+    settings = ResnetCifar(blocks=1, channels=(4, 4, 6))
+    network = build(settings, channels=2, size=(8, 8), classes=3, mean=[0.4] * 2, std=[0.2] * 2)
     with torch.no_grad():
         for weight in network.parameters():
             weight.add_(torch.randn_like(weight))

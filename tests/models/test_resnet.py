@@ -228,7 +228,7 @@ def test_network_of_a_checkpoint_looks_for_no_pretrained_weights(tmp_path):
         header = {
             "settings": {"network": block},
             "class_names": list("abcdef"),
-            "input": {"channels": 3, "mean": MEAN, "std": STD},
+            "input": {"channels": 3, "mean": MEAN, "std": STD, "height": 8, "width": 8},
         }
         tensors = {f"network.{name}": tensor for name, tensor in trained.state_dict().items()}
         again = network_of(tensors, header, torch.device("cpu"))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.resnet_cifar import build
-from pipeline.settings.methods import ResnetCifar
+from pipeline.settings.networks import ResnetCifar
 from pipeline.training.streams import seeded
 
 MEAN, STD = [0.3, 0.4, 0.5], [0.2, 0.25, 0.3]
@@ -16,7 +16,7 @@ MEAN, STD = [0.3, 0.4, 0.5], [0.2, 0.25, 0.3]
 def network(blocks: int = 1, channels=(4, 6, 12), classes: int = 10, mean=MEAN, std=STD) -> nn.Module:
     with seeded(0, "init"):
         settings = ResnetCifar(blocks=blocks, channels=channels)
-        return build(settings, channels=len(mean), classes=classes, mean=mean, std=std)
+        return build(settings, channels=len(mean), size=(8, 8), classes=classes, mean=mean, std=std)
 
 
 def images(count: int = 4, side: int = 8) -> Tensor:

@@ -12,7 +12,7 @@ from pipeline.models import alexnet_cifar
 from pipeline.models.resnet_cifar import build
 from pipeline.report.figures import filter_correlation, gates_and_weights
 from pipeline.report.results import Results
-from pipeline.settings.methods import AlexnetCifar, ResnetCifar
+from pipeline.settings.networks import AlexnetCifar, ResnetCifar
 from pipeline.study import Study
 
 NETWORK = ResnetCifar(kind="resnet_cifar", blocks=1, channels=(4, 4, 6))
@@ -26,11 +26,11 @@ def results(tmp_path) -> Results:
     root = str(tmp_path)
     for seed, method in enumerate(("std", "csg")):
         torch.manual_seed(seed)
-        network = build(NETWORK, channels=1, classes=3, mean=[0.4], std=[0.2])
+        network = build(NETWORK, channels=1, size=(8, 8), classes=3, mean=[0.4], std=[0.2])
         tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
         header = {
             "dataset": "bars", "method": method, "seed": 0, "settings": {"network": NETWORK.slice()},
-            "class_names": list("abc"), "input": {"channels": 1, "mean": [0.4], "std": [0.2]},
+            "class_names": list("abc"), "input": {"channels": 1, "mean": [0.4], "std": [0.2], "height": 8, "width": 8},
         }  # fmt: skip
         save_checkpoint(
             layout.model(root, "bars", method, 0), tensors | ({"gates": GATES} if method == "csg" else {}), header
@@ -86,7 +86,7 @@ def test_gates_and_weights_stand_in_the_order_of_the_gates(results):
 def test_networks_without_a_linear_layer_on_features_have_no_weights(results, tmp_path, method):
     torch.manual_seed(0)
     settings = AlexnetCifar(kind="alexnet_cifar", channels=(4, 4, 4, 4, 6), hidden=5)
-    network = alexnet_cifar.build(settings, channels=1, classes=3, mean=[0.4], std=[0.2])
+    network = alexnet_cifar.build(settings, channels=1, size=(8, 8), classes=3, mean=[0.4], std=[0.2])
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     path = layout.model(str(tmp_path), "bars", method, 0)
     save_checkpoint(path, tensors | ({"gates": GATES} if method == "csg" else {}), {"method": method})

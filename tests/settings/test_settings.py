@@ -10,7 +10,8 @@ import yaml
 
 from pipeline import settings
 from pipeline.errors import UserError
-from pipeline.settings.methods import Adam, AlexnetCifar, Resnet
+from pipeline.settings.networks import AlexnetCifar, Resnet
+from pipeline.settings.training import Adam
 from pipeline.workflow import Plan
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,8 @@ import torch
 from pipeline.errors import UserError
 from pipeline.methods import std
 from pipeline.models.resnet_cifar import build
-from pipeline.settings.methods import ResnetCifar, Std
+from pipeline.settings.methods import Std
+from pipeline.settings.networks import ResnetCifar
 from pipeline.training import compute
 from pipeline.training.compute import choose, gains_from_bf16
 from pipeline.training.data import Images
@@ -86,7 +87,7 @@ def fitted(device: str, precision: str) -> Session:
     labels = torch.arange(32) % 2
     images = Images(pixels.to(chosen.device), labels.to(chosen.device), [str(row) for row in range(32)], notes)
     torch.manual_seed(0)
-    network = build(settings.network, channels=1, classes=2, mean=[0.5], std=[0.25])
+    network = build(settings.network, channels=1, size=(8, 8), classes=2, mean=[0.5], std=[0.25])
     run = Session(network, images, chosen, seed=0)
     std.fit(run, settings)
     return run

@@ -15,7 +15,9 @@ from pipeline.artifacts import HISTORY, write_table
 from pipeline.errors import UserError
 from pipeline.methods import csg, std
 from pipeline.models.resnet_cifar import build
-from pipeline.settings.methods import Csg, ResnetCifar, Sgd, Std, Steps
+from pipeline.settings.methods import Csg, Std
+from pipeline.settings.networks import ResnetCifar
+from pipeline.settings.training import Sgd, Steps
 from pipeline.training.compute import Compute
 from pipeline.training.data import Images
 from pipeline.training.progress import Progress
@@ -42,7 +44,7 @@ def session(seed: int = 0, watched: bool = False, **augment) -> Session:
     pixels = torch.arange(COUNT, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 8, 8).clone()
     notes = {"class_names": list("abcde"), "mean": [0.1], "std": [0.1], "augment": augment}
     with seeded(seed, "init"):
-        network = build(NETWORK, channels=1, classes=5, mean=[0.1], std=[0.1])
+        network = build(NETWORK, channels=1, size=(8, 8), classes=5, mean=[0.1], std=[0.1])
     images = Images(pixels, torch.arange(COUNT) % 5, list(map(str, range(COUNT))), notes)
     return Session(network, images, CPU, seed, watched=WATCHED if watched else None)
 

@@ -1,5 +1,6 @@
 """The workflow as its users run it, at smoke scale."""
 
+import html
 import os
 import re
 import subprocess
@@ -64,7 +65,7 @@ def test_finished_run_ends_in_a_report(finished):
     assert len(judged) > 5 and set(claims.drop(judged.index)["verdict"]) <= {"not run"}
     assert set(judged["verdict"]) <= {"holds", "fails", "not decided"} and (judged["seeds"] == 2).all()
     for claim in claims["statement"]:
-        assert claim in page
+        assert claim in html.unescape(page)
     # Four figures of csg, and the gallery's contact sheets.
     assert page.count("<svg") == 5 and "pipeline/report/figures/gates_and_weights.py" in page
     assert "models/digits/csg/1" in page, "cost of each job"
