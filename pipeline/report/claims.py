@@ -50,6 +50,8 @@ class Published(Section):
     table: str
     method: str
     metric: str
+    model: str | None = None
+    """Needed where a table has the number for several models."""
 
 
 class Claim(Section):
@@ -176,7 +178,8 @@ def published_text(claim: Claim, numbers: pd.DataFrame) -> str | None:
     """What the paper printed for the claim, with its table and setting; None where nothing is available."""
     parts = []
     for reference in claim.published:
-        chosen = numbers[[*Published.model_fields]].eq(pd.Series(reference.model_dump())).all(axis=1)
+        wanted = pd.Series(reference.model_dump(exclude_none=True))
+        chosen = numbers[wanted.index].eq(wanted).all(axis=1)
         if chosen.sum() != 1:
             raise UserError(f"studies: claim '{claim.id}': {chosen.sum()} rows of published.csv match {reference!r}")
         row = numbers[chosen].iloc[0]

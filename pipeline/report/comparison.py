@@ -42,6 +42,14 @@ class Quantity(Section):
     evaluation: str | None = None
     published: str | None = None
     """Its `metric` in published.csv and second_hand.csv; null where no number is known to us."""
+    model: str | None = None
+    """Only numbers of this `model` in these files; null means of all."""
+    methods: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """What the paper's method names stand for here, alone of all columns; empty means as elsewhere."""
+
+    def numbers(self, numbers: pd.DataFrame) -> pd.DataFrame:
+        """Those of `numbers` in print that belong here."""
+        return numbers[(numbers["metric"] == self.published) & (numbers["model"] == self.model if self.model else True)]
 
     def of(self, method: str) -> Side:
         """The quantity of one method."""
@@ -65,14 +73,15 @@ class Comparison(Section):
     """Tables of the paper, by their name in published.csv, that have to be read with care."""
     quantities: list[Quantity] = Field(min_length=1)
 
-    def meaning(self, table: str) -> dict[str, tuple[str, ...]]:
+    def meaning(self, table: str, quantity: Quantity) -> dict[str, tuple[str, ...]]:
         """What method names stand for in a table of the paper."""
-        return self.methods | (self.tables[table].methods if table in self.tables else {})
+        return quantity.methods or self.methods | (self.tables[table].methods if table in self.tables else {})
 
-    def columns(self) -> list[str]:
+    def columns(self, quantity: Quantity) -> list[str]:
         """Every method instance that stands for one of the paper's, in the order of the file."""
-        named = [*self.methods.values(), *(names for table in self.tables.values() for names in table.methods.values())]
-        return list(dict.fromkeys(method for methods in named for method in methods))
+        everywhere = [self.methods, *(table.methods for table in self.tables.values())]
+        named = [quantity.methods] if quantity.methods else everywhere
+        return list(dict.fromkeys(name for methods in named for names in methods.values() for name in names))
 
 
 class Run(NamedTuple):
@@ -108,11 +117,11 @@ def tables(study: Study, results: Results) -> list[dict]:
     runs = [read_recorded(study.name, scale) for scale in study.recorded_scales()]
     runs.append(Run("this run", Path(study.root).name, results.metrics, made_with(results)))
     return [
-        table(quantity, comparison.columns(), [
+        table(quantity, columns, [
             *printed_rows(quantity, comparison, numbers),
-            *(row for run in runs for row in measured_rows(quantity, comparison.columns(), run)),
+            *(row for run in runs for row in measured_rows(quantity, columns, run)),
         ])
-        for quantity in comparison.quantities
+        for quantity, columns in ((quantity, comparison.columns(quantity)) for quantity in comparison.quantities)
     ]  # fmt: skip
 
 
@@ -162,12 +171,15 @@ def read_numbers(study: str, comparison: Comparison) -> pd.DataFrame:
         others = read_second_hand(Path(second_hand)).assign(file=second_hand)
         numbers = pd.concat([numbers, others], ignore_index=True)
     for quantity in comparison.quantities:
-        found = numbers[numbers["metric"] == quantity.published]
-        if quantity.published and found.empty:
+        if quantity.published and quantity.published not in set(numbers["metric"]):
             raise unknown(file, "published metric", quantity.published, numbers["metric"].unique())
+        if quantity.model and quantity.model not in set(numbers["model"]):
+            raise unknown(file, "model of the paper", quantity.model, filter(None, numbers["model"].unique()))
+        found = quantity.numbers(numbers)
         for table, method in zip(found["table"], found["method"], strict=True):
-            if method not in comparison.meaning(table):
-                raise unknown(f"{file}: methods", "method of the paper", method, comparison.meaning(table))
+            meaning = comparison.meaning(table, quantity)
+            if method not in meaning:
+                raise unknown(f"{file}: methods", "method of the paper", method, meaning)
     for table in comparison.tables:
         if table not in set(numbers["table"]):
             raise unknown(f"{file}: tables", "table of the paper", table, filter(None, numbers["table"].unique()))
@@ -184,12 +196,12 @@ def read_second_hand(path: Path) -> pd.DataFrame:
 
 def printed_rows(quantity: Quantity, comparison: Comparison, numbers: pd.DataFrame) -> list[Row]:
     """A row for each table, dataset and model of each source; one of the paper without a value if it has none."""
-    found = numbers[numbers["metric"] == quantity.published]
+    found = quantity.numbers(numbers)
     rows = []
     for (source, table, dataset, model), part in found.groupby(["source", "table", "dataset", "model"], sort=False):
         cells: dict[str, str] = {}
         for number in part.itertuples():
-            for method in comparison.meaning(table)[number.method]:
+            for method in comparison.meaning(table, quantity)[number.method]:
                 if method in cells:
                     raise UserError(
                         f"{number.file}: {table or source} has several numbers for {quantity.published} of {method}; "
@@ -207,14 +219,14 @@ def in_unit(value: str, unit: str, metric: str, file: str) -> str:
     """A printed number in the unit in which people are shown `metric`, with the digits that were printed.
 
     Raises `UserError` naming `file` for text that is no number and for a unit that is neither the metric's nor, for
-    percentages, "share".
+    percentages, "percent" or "share".
     """
     wanted = about(metric).unit
     try:
         number = Decimal(value)
     except InvalidOperation:
         raise UserError(f"{file}: '{value}' is not a number; write its digits alone, and the unit beside it") from None
-    if unit != wanted and (unit, wanted) != ("share", "%"):
+    if unit != wanted and not (wanted == "%" and unit in ("share", "percent")):
         raise UserError(f"{file}: {value} is given in '{unit}', but {metric} in '{wanted}'; convert it there")
     if wanted != "%":
         return value

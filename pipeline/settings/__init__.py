@@ -132,10 +132,15 @@ def overlay(below: dict, above: dict) -> dict:
 
 
 def defaults(training: dict, block: dict) -> dict:
-    """Of the keys of `training` those that a method's block may have; all, if its `from` is not known."""
+    """Of the keys of `training` those that a method's block may have; all, if its `from` is not known.
+
+    None for methods that do not train by backpropagation.
+    """
     kinds = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(get_args(AnyMethod)[0])}
     kind = kinds.get(block.get("from"))
-    return {key: value for key, value in training.items() if key in kind.model_fields} if kind else training
+    if kind is None:
+        return training
+    return {key: value for key, value in training.items() if key in kind.model_fields} if kind.backpropagates else {}
 
 
 def json_schema() -> dict:

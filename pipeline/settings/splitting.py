@@ -1,6 +1,6 @@
 """Methods of admm.md: networks whose layers or blocks have variables of their own."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -8,8 +8,10 @@ from pipeline.settings.networks import AnyNetwork, Mlp
 from pipeline.settings.training import Adam, AnyOptimiser, Course, Loss, Method, Steps, Training
 
 
-class Splitting(Training):
+class Splitting(Method, Training):
     """A network in blocks, each with a variable Z_t in place of its output and a penalty for not being that output."""
+
+    backpropagates: ClassVar[bool] = False
 
     network: AnyNetwork = Mlp()
     optimiser: AnyOptimiser = Adam()
@@ -45,7 +47,7 @@ class Splitting(Training):
         return self
 
 
-class BlockAdmm(Method, Splitting):
+class BlockAdmm(Splitting):
     """Stochastic Block-ADMM (admm.md section 3)."""
 
     kind: Literal["block_admm"] = Field(alias="from")
@@ -75,7 +77,7 @@ class BlockAdmm(Method, Splitting):
         return self
 
 
-class Gotmare(Method, Splitting):
+class Gotmare(Splitting):
     """Blocks with gluing variables and penalty, without duals (Gotmare et al. 2018; admm.md section 5.3)."""
 
     kind: Literal["gotmare"] = Field(alias="from")
@@ -87,6 +89,7 @@ class Gotmare(Method, Splitting):
 class FullBatch(Method, Course):
     """Sweeps over variables of all images at once, without gradients through the network; an epoch is a sweep."""
 
+    backpropagates: ClassVar[bool] = False
     network: AnyNetwork = Mlp()
     epochs: PositiveInt = 100
 

@@ -1,6 +1,6 @@
 """What methods have in common: optimisers, schedules, the course of a training. `training` holds their defaults."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
@@ -65,6 +65,9 @@ class Training(Course, Path):
 
 
 class Method(PerDataset):
+    backpropagates: ClassVar[bool] = True
+    """Whether `training` in params.yaml holds its defaults."""
+
     base: Name | None = None
     """Method instance whose trained network is the start; null starts from random weights."""
 

@@ -31,10 +31,10 @@ from pipeline.settings import parse_slice
 from pipeline.settings.methods import Std
 from pipeline.settings.networks import Mlp
 from pipeline.settings.splitting import BlockAdmm
+from pipeline.splitting import linear_blocks
 from pipeline.splitting.blocks import Blocks, cut
 from pipeline.splitting.linear_blocks import LinearBlocks, split
 from pipeline.splitting.variables import Descent
-from pipeline.splitting import linear_blocks
 from pipeline.training.data import Images
 from pipeline.training.resume import Resume
 from pipeline.training.session import Session

@@ -310,6 +310,12 @@ def test_published_numbers_are_quoted_with_their_place():
     assert published_text(claim(), NUMBERS) is None
 
 
+def test_the_model_tells_numbers_of_one_table_apart():
+    both = pd.concat([NUMBERS, NUMBERS[NUMBERS["table"] == "T1"].assign(model="ResNet56", value="90")])
+    deep = published_text(claim(published=[reference("T1") | {"model": "ResNet56"}]), both)
+    assert deep == "CSG 90 % (T1, CIFAR-10, ResNet56)"
+
+
 @pytest.mark.parametrize(
     ("wrong", "count"), [(reference("T9"), 0), (reference("T1", "csg"), 0), (reference("T3", metric="mis"), 2)]
 )

@@ -21,6 +21,7 @@ from pipeline.report.results import Results
 from pipeline.study import Study
 
 ROOT = Path(__file__).parents[2]
+QUANTITY = COMPARISON["quantities"][0]
 MACHINE = "Toy processor, 2 cores"
 ABOUT = f"digits; resnet cifar (blocks 3, channels 16-32-64); 2 epochs; 8 training images; 2 seeds; {MACHINE}"
 
@@ -58,6 +59,20 @@ def test_every_source_has_its_row(study):
         ("recorded: tiny", ABOUT, "", *measured),
         ("this run", ABOUT, "", *measured),
     ]
+
+
+def test_a_quantity_may_be_of_one_model_with_methods_of_its_own(study):
+    shallow = QUANTITY | {"model": "ResNet20"}
+    deep = shallow | {"title": "Deep", "model": "ResNet56", "methods": {"STD": ["csg"]}}
+    write_files(
+        study,
+        comparison__yaml=yaml.safe_dump(COMPARISON | {"quantities": [shallow, deep]}, sort_keys=False),
+        published__csv=PUBLISHED + "csg,T4,CIFAR-10,ResNet56,STD,accuracy,93.00,%,\n",
+    )
+    printed = [row[3:] for row in rows(study, "Right answers") if row[0] == "paper"]
+    assert printed == [("88.00 %", "88.850 %", "88.850 %")]
+    assert shown(study)["Deep"]["methods"] == ["csg"]
+    assert [(row[0], row[3]) for row in rows(study, "Deep")] == [("paper", "93.00 %"), ("this run", percent(0.6, 0.8))]
 
 
 def test_recorded_results_stay_when_the_run_changes(study):
@@ -111,6 +126,7 @@ def test_different_networks_and_machines_of_a_row_are_all_named():
     ("value", "unit", "metric", "text"),
     [
         ("88.850", "%", "accuracy", "88.850 %"), ("0.9192", "share", "accuracy", "91.92 %"),
+        ("95.02", "percent", "accuracy", "95.02 %"),
         ("0.50", "share", "accuracy", "50 %"), ("1", "share", "accuracy", "100 %"),
         ("0.1603", "nat", "mutual_information_score", "0.1603"), ("0.1000", "share", "l1_density", "0.1000"),
     ],
@@ -125,6 +141,7 @@ def test_printed_numbers_keep_their_digits(value, unit, metric, text):
         ("88,8", "%", "accuracy", "p.csv: '88,8' is not a number; write its digits alone"),
         ("12", "%", "l1_density", "p.csv: 12 is given in '%', but l1_density in 'share'; convert it"),
         ("12", "", "accuracy", "p.csv: 12 is given in '', but accuracy in '%'; convert it"),
+        ("12", "percent", "l1_density", "p.csv: 12 is given in 'percent', but l1_density in 'share'; convert it"),
     ],
 )
 def test_printed_numbers_of_another_unit_are_refused(value, unit, metric, problem):
@@ -230,6 +247,8 @@ def test_a_missing_comparison_is_named(tmp_path):
          "studies/toy/comparison.yaml: tables: unknown table of the paper 'T1'; known: T2, T3"),
         ("published__csv", PUBLISHED + PUBLISHED.splitlines()[1],
          "studies/toy/published.csv: T1 has several numbers for accuracy of std; keep one"),
+        ("comparison__yaml", yaml.safe_dump(COMPARISON | {"quantities": [QUANTITY | {"model": "VGG"}]}),
+         "studies/toy/comparison.yaml: unknown model of the paper 'VGG'; known: ResNet20"),
         ("second_hand__csv", "table,method\n", "studies/toy/second_hand.csv: not a table with the columns table,"),
         ("second_hand__csv", "", "studies/toy/second_hand.csv: not a table with the columns table,"),
         ("second_hand__csv", SECOND_HAND.replace("a reader", ""),
@@ -281,7 +300,8 @@ def test_comparison_of_the_study_is_about_what_exists(name, monkeypatch):
     numbers = read_numbers(name, comparison)
     assert {one.metric for one in comparison.quantities} <= set(CATALOGUE)
     assert {one.published for one in comparison.quantities} - {None} <= set(numbers["metric"])
-    assert set(comparison.columns()) <= set(settings.load("params.yaml").methods)
+    named = {name for one in comparison.quantities for name in comparison.columns(one)}
+    assert named <= set(settings.load("params.yaml").methods)
     assert len({one.title for one in comparison.quantities}) == len(comparison.quantities)
 
 
@@ -297,5 +317,6 @@ def test_the_csg_study_marks_what_it_has_at_second_hand(monkeypatch):
 
 def test_numbers_of_table_j1_stand_beside_learnt_and_fixed_gates():
     comparison = Comparison.model_validate(yaml.safe_load((ROOT / "studies/csg/comparison.yaml").read_text()))
-    assert comparison.meaning("Table J.1")["CSG"] == ("csg", "csg_fixed")
-    assert comparison.meaning("Table 1")["CSG"] == ("csg",)
+    accuracy = comparison.quantities[0]
+    assert comparison.meaning("Table J.1", accuracy)["CSG"] == ("csg", "csg_fixed")
+    assert comparison.meaning("Table 1", accuracy)["CSG"] == ("csg",)

@@ -11,6 +11,7 @@ import yaml
 from pipeline import settings
 from pipeline.errors import UserError
 from pipeline.settings.networks import AlexnetCifar, Resnet
+from pipeline.settings.splitting import Admm, BlockAdmm
 from pipeline.settings.training import Adam
 from pipeline.workflow import Plan
 
@@ -140,6 +141,11 @@ def test_a_file_of_weights_is_an_input_of_the_training_that_starts_from_it():
 def test_training_defaults_reach_methods_unless_they_say_otherwise():
     changed = with_changes("{training: {epochs: 7}, methods: {csg: {epochs: 9}}}")
     assert (changed.methods["std"].epochs, changed.methods["csg"].epochs) == (7, 9)
+
+
+def test_training_defaults_are_those_of_backpropagation():
+    changed = with_changes("{training: {epochs: 7}, methods: {tried: {from: block_admm}, swept: {from: admm}}}").methods
+    assert changed["tried"] == BlockAdmm(kind="block_admm") and changed["swept"] == Admm(kind="admm")
 
 
 def test_a_grid_becomes_instances_everywhere():

@@ -55,9 +55,9 @@ def _printed(study: Study) -> pd.DataFrame:
     found = [
         (quantity.subset, method, f"{number.table}, {number.dataset}, {number.model}", float(number.value))
         for quantity in comparison.quantities
-        for number in numbers[(numbers["metric"] == quantity.published) & (numbers["source"] == "")].itertuples()
-        for method in comparison.meaning(number.table)[number.method]
         if quantity.metric == "attack_success"
+        for number in quantity.numbers(numbers[numbers["source"] == ""]).itertuples()
+        for method in comparison.meaning(number.table, quantity)[number.method]
     ]
     return pd.DataFrame(found, columns=columns)
 
