@@ -26,9 +26,9 @@ import torch
 from torch import Tensor
 
 from pipeline.models.trained import batches
-from pipeline.splitting.block_wise import Gaps, blocks_of, mini_batches, moments, steps_of, straight_through
+from pipeline.splitting.block_wise import Gaps, blocks_of, kept_of, mini_batches, steps_of, straight_through
 from pipeline.splitting.blocks import Blocks
-from pipeline.splitting.variables import AdamSteps, Descent, matrix, put, take
+from pipeline.splitting.variables import AdamSteps, Descent, put, take
 from pipeline.training.losses import gradient
 from pipeline.training.schedule import optimiser_of
 from pipeline.training.session import Session
@@ -60,23 +60,22 @@ class Run:
         # One operation for all weights, instead of a dozen.
         self.optimiser = optimiser_of([{"params": self.blocks.parameters(), "fused": True}], settings.optimiser)
         self.penalty = torch.tensor([settings.beta, inf], dtype=torch.float64)
-        self.kept = moments(session, settings, self.blocks.width)
+        names = [*(["z"] if settings.updates != "online" else []), *(["u"] if settings.duals else [])]
+        self.kept = kept_of(session, settings, names, self.blocks.width)
         self._start()
         session.track(penalty=self.penalty, **self.kept)
 
     def _start(self) -> None:
         """Z by a forward pass, unless it is built anew for each mini-batch; U uniform, from 0 to `dual_init`."""
-        count, settings = len(self.images), self.settings
-        if settings.updates != "online":
-            self.kept["z"] = matrix(count, self.blocks.width, settings.storage, self.device)
+        count = len(self.images)
+        if "z" in self.kept:
             for rows in self.blocks.chunks(count):
                 put(self._only("z"), rows, {"z": self.blocks.outputs(self.images.floats(rows), None)})
-        if settings.duals:
-            self.kept["u"] = matrix(count, self.blocks.width, settings.storage, self.device)
+        if "u" in self.kept:
             draws = stream(self.session.seed, "init", "duals")
             for rows in batches(count):
                 shape = self.kept["u"][rows].shape
-                put(self._only("u"), rows, {"u": torch.rand(shape, generator=draws) * settings.dual_init})
+                put(self._only("u"), rows, {"u": torch.rand(shape, generator=draws) * self.settings.dual_init})
 
     def _only(self, *names: str) -> dict[str, Tensor]:
         return {name: stored for name, stored in self.kept.items() if name in names}

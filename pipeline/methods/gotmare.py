@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.splitting.block_wise import Gaps, blocks_of, mini_batches, moments, steps_of, straight_through
+from pipeline.splitting.block_wise import Gaps, blocks_of, kept_of, mini_batches, steps_of, straight_through
 from pipeline.splitting.blocks import Blocks
-from pipeline.splitting.variables import AdamSteps, Descent, matrix, put, take
+from pipeline.splitting.variables import AdamSteps, Descent, put, take
 from pipeline.training.losses import gradient
 from pipeline.training.schedule import optimiser_of
 from pipeline.training.session import Session
@@ -52,9 +52,8 @@ class Run:
         # One operation for all weights, instead of a dozen.
         self.optimiser = optimiser_of([{"params": self.blocks.parameters(), "fused": True}], settings.optimiser)
         self.width = self.blocks.columns[-1].start
-        self.kept = moments(session, settings, self.width)
-        if settings.updates == "cycle":
-            self.kept["z"] = matrix(len(self.images), self.width, settings.storage, self.device)
+        self.kept = kept_of(session, settings, ["z"] if settings.updates == "cycle" else [], self.width)
+        if "z" in self.kept:
             for rows in self.blocks.chunks(len(self.images)):
                 outputs = self.blocks.outputs(self.images.floats(rows), None)
                 put({"z": self.kept["z"]}, rows, {"z": outputs[:, : self.width]})

@@ -9,7 +9,7 @@ from torch import Tensor
 from pipeline.models.trained import batches
 from pipeline.splitting.blocks import Blocks, cut
 from pipeline.splitting.linear_blocks import LinearBlocks, split
-from pipeline.splitting.variables import AdamSteps, Descent, matrix
+from pipeline.splitting.variables import AdamSteps, Descent, keep
 from pipeline.training.losses import mean_loss
 from pipeline.training.streams import stream
 
@@ -31,13 +31,16 @@ def blocks_of(session: "Session", settings: "Splitting") -> Blocks:
     return Blocks(modules, example, settings.batch_size)
 
 
-def moments(session: "Session", settings: "Splitting", width: int) -> dict[str, Tensor]:
-    """What persistent Adam keeps for Z of all images, `width` numbers each; nothing for other steps."""
-    if settings.z_optimiser != "adam_persistent":
-        return {}
-    count, device = len(session.images), session.compute.device
-    kept = {name: matrix(count, width, settings.storage, device) for name in ("z_means", "z_squares")}
-    return kept | {"z_counts": matrix(count, 1, "float32", device)}
+def kept_of(session: "Session", settings: "Splitting", names: list[str], width: int) -> dict[str, Tensor]:
+    """Zeros for all images, `width` numbers each under each of the `names`, and under those of a persistent Adam."""
+    persistent = settings.z_optimiser == "adam_persistent"
+    if persistent:
+        names = [*names, "z_means", "z_squares"]
+    kept = keep(session, settings.storage, dict.fromkeys(names, width))
+    if persistent:
+        # Counts beyond 256 would not fit into bfloat16.
+        kept["z_counts"] = torch.zeros(len(session.images), 1, device=session.compute.device)
+    return kept
 
 
 def steps_of(

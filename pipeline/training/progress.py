@@ -27,6 +27,11 @@ class Progress:
             self.shown = time.perf_counter()
             self._write(f"epoch {1 + (self.done - 1) // self.steps}/{self.epochs}  {self._rate()}", end="")
 
+    def sweep(self, images: int) -> None:
+        """An epoch over all `images` is done that does not consist of steps."""
+        self.done += self.steps
+        self.images += images
+
     def epoch(self, epoch: int, values: dict[str, float]) -> None:
         """One epoch is done with these means."""
         shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())

@@ -153,6 +153,8 @@ class Session:
         if self._count:
             row["loss"], row["accuracy"] = (self._sums / self._count).tolist()
             row["learning_rate"] = self._optimiser.param_groups[0]["lr"]
+        else:
+            self._progress.sweep(len(self.images))
         row |= values
         if self._watched:
             row["test_accuracy"] = accuracy(self.network, self._watched)

@@ -31,7 +31,7 @@ from pipeline.settings import parse_slice
 from pipeline.settings.methods import Std
 from pipeline.settings.networks import Mlp
 from pipeline.settings.splitting import BlockAdmm
-from pipeline.splitting import linear_blocks
+from pipeline.splitting import linear_blocks, variables
 from pipeline.splitting.blocks import Blocks, cut
 from pipeline.splitting.linear_blocks import LinearBlocks, split
 from pipeline.splitting.variables import Descent
@@ -273,6 +273,27 @@ def test_storage_changes_at_most_the_rounding(tmp_path, updates):
     for name, exact in found["float32"].items():
         error = (found["bfloat16"][name] - exact).norm() / exact.norm()
         assert 0 < error < (0.01 if name == "weights" else 0.03), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "variables: 72 numbers for each of 50 images, 0.0 MB as float32, of "),
+        ({"storage": "disk", "duals": False}, "variables: 36 numbers for each of 50 images, 0.0 MB as disk, of "),
+        ({"z_optimiser": "adam_persistent", "zeta": 0.01, "storage": "bfloat16"}, "variables: 144 numbers for each "),
+    ],
+)  # fmt: skip
+def test_a_job_says_what_its_variables_take_and_begins_only_with_that_free(capsys, monkeypatch, changes, said):
+    Run(session(), options(**changes))
+    assert capsys.readouterr().out.startswith(said)
+    monkeypatch.setattr(variables, "free_bytes", lambda storage, device: 3599)
+    with pytest.raises(UserError, match=r"^methods\.tried\.storage: the variables of all images take 0\.0 GB as "):
+        Run(session(), options(**changes))
+
+
+def test_nothing_is_said_of_variables_where_none_are_kept(capsys):
+    Run(session(), options(updates="online", duals=False))
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("storage", ["float32", "bfloat16", "disk"])

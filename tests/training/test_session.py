@@ -306,6 +306,15 @@ def test_progress_is_one_plain_line_an_epoch_away_from_terminals():
     assert "loss 1.235  accuracy 0.5" in lines[0] and lines[2].endswith("images/s  0:00 left")
 
 
+def test_progress_of_epochs_without_steps_counts_their_images():
+    out = io.StringIO()
+    progress = Progress(epochs=2, steps=5, out=out)
+    progress.start -= 10
+    progress.sweep(1000)
+    progress.epoch(0, {"accuracy": 0.5})
+    assert out.getvalue() == "epoch 1/2  accuracy 0.5  100 images/s  0:10 left\n"
+
+
 def test_progress_is_one_live_line_on_a_terminal():
     text = show(Terminal())
     assert text.count("\n") == 1 and text.endswith("\n")
