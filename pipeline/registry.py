@@ -56,6 +56,7 @@ TABLES: dict[str, dict[str, str]] = {
         "admm": "pipeline.methods.admm:fit",
         "block_admm": "pipeline.methods.block_admm:fit",
         "csg": "pipeline.methods.csg:fit",
+        "deepfacto": "pipeline.methods.deepfacto:fit",
         "dladmm": "pipeline.methods.dladmm:fit",
         "gotmare": "pipeline.methods.gotmare:fit",
         "std": "pipeline.methods.std:fit",

@@ -137,6 +137,8 @@ class LinearProbe(Evaluation):
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
     kind: Literal["linear_probe"] = Field(alias="from")
+    features: Literal["pooled", "scores"] = "pooled"
+    """Pooled activations, of every method, or the scores at all positions that a deepfacto method projects maps on."""
     regularisation: PositiveFloat = 1.0
     """C of the support vector machine: smaller is smoother."""
 

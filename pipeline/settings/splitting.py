@@ -86,6 +86,47 @@ class Gotmare(Splitting):
     Theta."""
 
 
+class DeepFacto(Method, Training):
+    """Maps factorised within a network, and an embedding of the scores (admm.md section 4)."""
+
+    backpropagates: ClassVar[bool] = False
+
+    kind: Literal["deepfacto"] = Field(alias="from")
+    optimiser: AnyOptimiser = Adam(learning_rate=1e-4)
+    """Of the weights Theta_1 up to the last maps."""
+    schedule: Steps = Steps(milestones=())
+    """Of this optimiser alone."""
+    embedding_optimiser: AnyOptimiser = Adam()
+    """Of the linear layer from scores to embeddings, in the warm start and in the cycles."""
+    batch_size: PositiveInt = 128
+    """Images in a step of the weights; the last, smaller batch of an epoch is left out."""
+    rank: PositiveInt = 32
+    """r, the columns of M and the scores of each position."""
+    embedding: PositiveInt = 512
+    """Numbers of an embedding."""
+    margin: PositiveFloat = 0.2
+    """Of the triplet loss, on squared distances between embeddings of length 1."""
+    identities: Annotated[int, Field(ge=2)] = 32
+    """Groups of images of one class in a batch of the triplet loss."""
+    images_each: Annotated[int, Field(ge=2)] = 4
+    """Images in a group, all there are of a smaller class."""
+    beta: PositiveFloat = 1.0
+    """Weight of beta/2 |Z_1 - block_1(X) + U_1|² and of beta/2 |Z_2 - B(S) + U_2|²."""
+    gamma: PositiveFloat = 1.0
+    """Weight of gamma/2 |Z_1 - S M' + V|²."""
+    zeta: PositiveFloat = 0.5
+    """Length of the steps of the embeddings Z_2."""
+    score_steps: PositiveInt = 5
+    """Projected gradient steps of S in a cycle."""
+    warm_positions: PositiveInt = 50000
+    """Most positions of maps, drawn from all images, to which M is fitted before the cycles."""
+    warm_epochs: NonNegativeInt = 10
+    """Epochs before the cycles in which the linear layer alone is trained."""
+    storage: Literal["float32", "bfloat16", "disk"] = "float32"
+    """How variables of all images are kept: in memory, there in half the bytes, or in a temporary file. It is float32
+    arithmetic throughout. A run's saved state contains them."""
+
+
 class FullBatch(Method, Course):
     """Sweeps over variables of all images at once, without gradients through the network; an epoch is a sweep."""
 
