@@ -14,6 +14,11 @@ hypothesis.settings.register_profile("clearbox", deadline=None)
 hypothesis.settings.load_profile("clearbox")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Workflow tests are the longest: they go first, so that no worker is left alone with them at the end."""
+    items.sort(key=lambda item: "workflow" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder with real files in their official layout, as run.raw_dir; the test is skipped where there is none."""

@@ -28,7 +28,7 @@ def chosen(**values) -> Cub:
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, list[Picture]]:
     return {
-        split: list(pictures("creatures", split, count, size=(8, 8), seed=3))
+        split: list(pictures("creatures", split, count, size=SIZE, seed=3))
         for split, count in (("train", 24), ("test", 12))
     }
 

@@ -65,7 +65,7 @@ def test_the_miniature_gives_what_was_drawn(miniature):
     number = 0
     for split, samples in zip(PARTS, read_all(prepared), strict=True):
         found = {sample.sample_id: sample for sample in samples}
-        for picture in pictures("lesions", split, len(samples), size=(8, 8), seed=7):
+        for picture in pictures("lesions", split, len(samples), size=SIZE, seed=7):
             sample = found.pop(f"ISIC_{number:07d}")
             number += 1
             assert sample.label == picture.label

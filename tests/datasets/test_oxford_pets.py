@@ -77,7 +77,7 @@ def test_the_miniature_gives_what_was_drawn(miniature):
     seen = dict.fromkeys(NAMES, 0)
     for split, samples in (("train", train), ("test", test)):
         found = {sample.sample_id.lower(): sample for sample in samples}
-        for picture in pictures("creatures", split, len(samples), size=(8, 8), seed=5):
+        for picture in pictures("creatures", split, len(samples), size=SIZE, seed=5):
             name = NAMES[picture.label]
             seen[name] += 1
             sample = found.pop(f"{name.replace(' ', '_')}_{seen[name]}")

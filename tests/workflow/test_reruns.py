@@ -59,7 +59,7 @@ def test_a_setting_that_changes_no_result_reruns_nothing(finished, setting):
         ("pipeline/metrics/sparsity.py", "2 * ranks - n - 1", "2 * ranks - n", {"evaluate": 4}),
         ("pipeline/explainers/input_gradient.py", "torch.nan", "torch.inf", {"explain": 4, "evaluate": 4}),
         ("pipeline/training/schedule.py", "nesterov=nesterov", "nesterov=False",
-         {"train": 5, "explain": 4, "evaluate": 15}),
+         {"train": 6, "explain": 4, "evaluate": 16}),
         ("pipeline/datasets/digits.py", "NOISE_SEED = 1", "NOISE_SEED = 2",
          {"prepare": 2, "train": 6, "explain": 4, "evaluate": 16}),
     ],

@@ -51,7 +51,7 @@ def test_every_target_plans_its_phase(run, target, rules):
 
 def test_a_base_is_trained_first(run, project):
     (project / "tuned.yaml").write_text("methods: {tuned: {from: csg, base: std}}\nstudies: {csg: {methods: [tuned]}}")
-    jobs = jobs_in(run("snakemake", "-n", "models", *SMOKE, "tuned.yaml").stdout)
+    jobs = jobs_in(run("snakemake", "-n", "csg", *SMOKE, "tuned.yaml").stdout)
     # Two seeds of the method, and of the one it starts from, which the study itself does not name.
     assert jobs["train"] == 4
 
