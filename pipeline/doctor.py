@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pipeline import registry
+from pipeline import layout, registry
+from pipeline.artifacts import DATASET, read_table
 from pipeline.datasets.listing import is_there
 from pipeline.datasets.raw.sources import Source
 from pipeline.machine import PACKAGES, machine, versions
+from pipeline.splitting.memory import account
 from pipeline.training.compute import choose, gains_from_bf16
+from pipeline.training.data import Images
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 
 def run(settings: "Settings") -> None:
-    """Print machine, versions and raw data, each missing thing with what to do about it."""
+    """Print machine, versions and raw data, each missing thing with what to do about it, and what trainings keep."""
     found = machine()
     chosen = choose(settings.run.device, settings.run.precision, settings.run.threads)
     rows = {
@@ -46,6 +49,41 @@ def run(settings: "Settings") -> None:
         needed = [source for source in sources if not source.only_with]
         for text in [_state(source, Path(settings.run.raw_dir)) for source in needed] or ["nothing to download"]:
             print(f"  {name.ljust(width)} {text}")
+    accounts = {trained: text for trained in _trainings(settings) if (text := _variables(settings, *trained))}
+    if accounts:
+        print("\nmethods that keep variables of all training images, and what these take")
+    width = max((len(" on ".join(trained)) for trained in accounts), default=0)
+    for (method, dataset), text in accounts.items():
+        print(f"  {f'{method} on {dataset}'.ljust(width)} {text}")
+
+
+def _trainings(settings: "Settings") -> dict[tuple[str, str], None]:
+    """Pairs of method and dataset of the studies."""
+    return dict.fromkeys(
+        (method, dataset)
+        for study in settings.studies.values()
+        for method in study.methods
+        for dataset in study.datasets
+        if dataset in (settings.methods[method].datasets or study.datasets)
+    )
+
+
+def _variables(settings: "Settings", method: str, dataset: str) -> str | None:
+    """What a training will keep of all images; None if it keeps nothing of them."""
+    block = settings.methods[method]
+    columns = getattr(import_module(registry.module("method", block.kind)), "columns", None)
+    if columns is None:
+        return None
+    table = Path(layout.dataset(settings.run.root, dataset, "train"))
+    if not table.exists():
+        return "known when the dataset is prepared: snakemake --cores 1 datasets"
+    first = Images.read(str(table), torch.device("cpu"), limit=1)
+    of_images = {"channels": first.pixels.shape[1], "size": first.pixels.shape[2:], "classes": first.classes}
+    build = registry.load("network", block.network.kind)
+    network = build(block.network, **of_images, mean=first.notes["mean"], std=first.notes["std"])
+    kept = columns(network, first.floats(slice(None)), block, method)
+    count = len(read_table(table, DATASET, columns=["label"]))
+    return account(kept, count, getattr(block, "storage", "float32")) if kept else None
 
 
 def _gpus() -> str:

@@ -27,7 +27,10 @@ from pipeline.splitting.closed_forms import (
     ridge_solver,
 )
 from pipeline.splitting.full_batch import (
+    EVERY,
+    HIDDEN,
     accuracy,
+    columns_of,
     inputs_of,
     linear_layers,
     residuals,
@@ -37,10 +40,12 @@ from pipeline.splitting.full_batch import (
     uniform,
     violations,
 )
+from pipeline.splitting.memory import afford
 from pipeline.training.losses import targets
 from pipeline.training.session import Session
 
 if TYPE_CHECKING:
+    from pipeline.models.classifier import Classifier
     from pipeline.settings.splitting import Admm
 
 
@@ -54,10 +59,16 @@ class Variables:
     v: list[Tensor]
 
 
+def columns(network: "Classifier", example: Tensor, settings: "Admm", name: str) -> dict[str, int]:
+    """Numbers kept of each image: Z and U of all layers, A and V of the hidden ones."""
+    return columns_of(network, name, z=EVERY, a=HIDDEN, u=EVERY, v=HIDDEN)
+
+
 @torch.no_grad()
 def fit(session: Session, settings: "Admm") -> dict[str, Tensor]:
     """Train `session.network`, whose biases stay 0; leaves nothing besides its weights."""
-    layers, inputs = linear_layers(session), inputs_of(session)
+    afford(session, "float32", columns(session.network, session.images.floats(slice(1)), settings, session.name))
+    layers, inputs = linear_layers(session.network, session.name), inputs_of(session)
     for layer in layers:
         layer.bias.zero_()
     weights = [layer.weight for layer in layers]

@@ -26,7 +26,16 @@ import torch
 from torch import Tensor
 
 from pipeline.models.trained import batches
-from pipeline.splitting.block_wise import Gaps, blocks_of, kept_of, mini_batches, steps_of, straight_through
+from pipeline.splitting.block_wise import (
+    Gaps,
+    blocks_of,
+    kept_of,
+    mini_batches,
+    steps_of,
+    straight_through,
+    widths,
+    with_moments,
+)
 from pipeline.splitting.blocks import Blocks
 from pipeline.splitting.variables import AdamSteps, Descent, put, take
 from pipeline.training.losses import gradient
@@ -35,6 +44,7 @@ from pipeline.training.session import Session
 from pipeline.training.streams import stream
 
 if TYPE_CHECKING:
+    from pipeline.models.classifier import Classifier
     from pipeline.settings.splitting import BlockAdmm
 
 
@@ -50,6 +60,12 @@ def fit(session: Session, settings: "BlockAdmm") -> dict[str, Tensor]:
     return {}
 
 
+def columns(network: "Classifier", example: Tensor, settings: "BlockAdmm", name: str) -> dict[str, int]:
+    """Columns kept of each image: Z, unless it is built anew for each mini-batch, and U, unless there are no duals."""
+    names = [*(["z"] if settings.updates != "online" else []), *(["u"] if settings.duals else [])]
+    return with_moments(settings, names, sum(widths(network, example, settings, name)))
+
+
 class Run:
     """What a training keeps: `kept` are the matrices N×D of all images, `penalty` β and the least |residual| so far."""
 
@@ -60,8 +76,8 @@ class Run:
         # One operation for all weights, instead of a dozen.
         self.optimiser = optimiser_of([{"params": self.blocks.parameters(), "fused": True}], settings.optimiser)
         self.penalty = torch.tensor([settings.beta, inf], dtype=torch.float64)
-        names = [*(["z"] if settings.updates != "online" else []), *(["u"] if settings.duals else [])]
-        self.kept = kept_of(session, settings, names, self.blocks.width)
+        example = self.images.floats(slice(1))
+        self.kept = kept_of(session, settings, columns(session.network, example, settings, session.name))
         self._start()
         session.track(penalty=self.penalty, **self.kept)
 

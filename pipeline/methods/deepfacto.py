@@ -50,6 +50,7 @@ from pipeline.training.triplets import identity_batches, triplet_losses
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.models.classifier import Classifier
     from pipeline.settings.splitting import DeepFacto
 
 #: Variables beside their duals, in the order in which constraints are recorded: Z_1 for block 1 and for NMF, Z_2.
@@ -71,6 +72,14 @@ def fit(session: Session, settings: "DeepFacto") -> dict[str, Tensor]:
     return {"factors": run.factors, "embedding.weight": run.embedding.weight, "embedding.bias": run.embedding.bias}
 
 
+@torch.no_grad()
+def columns(network: "Classifier", example: Tensor, settings: "DeepFacto", name: str) -> dict[str, int]:
+    """Columns kept of each image: Z_1, U_1 and V as large as its last maps, scores S, and Z_2 and U_2."""
+    channels, height, width = network.eval().maps(example).shape[1:]
+    of_maps = dict.fromkeys(("z1", "u1", "v"), height * width * channels)
+    return of_maps | {"s": height * width * settings.rank, "z2": settings.embedding, "u2": settings.embedding}
+
+
 class Run:
     """What a training keeps: matrices of all images, M = `factors` K×r and B = `embedding`.
 
@@ -87,13 +96,11 @@ class Run:
                 f"methods.{session.name}: a triplet loss needs two classes with two images each, which the training "
                 f"images do not have; take another dataset"
             )
-        with torch.no_grad():
-            channels, height, width = session.network.eval().maps(self.images.floats(slice(1))).shape[1:]
+        widths = columns(session.network, self.images.floats(slice(1)), settings, session.name)
         with seeded(session.seed, "init", "embedding"):
-            self.embedding = nn.Linear(height * width * settings.rank, settings.embedding).to(self.device)
+            self.embedding = nn.Linear(widths["s"], settings.embedding).to(self.device)
+        channels = widths["z1"] * settings.rank // widths["s"]
         self.factors = torch.zeros(channels, settings.rank, device=self.device)
-        widths = dict.fromkeys(("z1", "u1", "v"), height * width * channels)
-        widths |= {"s": self.embedding.in_features, "z2": settings.embedding, "u2": settings.embedding}
         self.kept = keep(session, settings.storage, widths)
         self.optimiser = optimiser_of([{"params": session.network.backbone.parameters()}], settings.optimiser)
         self.embedding_optimiser = optimiser_of([{"params": self.embedding.parameters()}], settings.embedding_optimiser)

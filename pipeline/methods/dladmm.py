@@ -29,7 +29,11 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from pipeline.splitting.closed_forms import relu_minimiser
 from pipeline.splitting.full_batch import (
+    EVERY,
+    HIDDEN,
+    LAST,
     accuracy,
+    columns_of,
     inputs_of,
     linear_layers,
     normal,
@@ -39,10 +43,12 @@ from pipeline.splitting.full_batch import (
     track,
     violations,
 )
+from pipeline.splitting.memory import afford
 from pipeline.training.losses import targets
 from pipeline.training.session import Session
 
 if TYPE_CHECKING:
+    from pipeline.models.classifier import Classifier
     from pipeline.settings.splitting import Dladmm
 
 
@@ -81,9 +87,15 @@ class State:
         return gap.add_(self.u, alpha=1 / self.rho) if layer == len(self.a) else gap
 
 
+def columns(network: "Classifier", example: Tensor, settings: "Dladmm", name: str) -> dict[str, int]:
+    """Numbers kept of each image: z of all layers, a of the hidden ones, and the dual of the last."""
+    return columns_of(network, name, z=EVERY, a=HIDDEN, u=LAST)
+
+
 @torch.no_grad()
 def fit(session: Session, settings: "Dladmm") -> dict[str, Tensor]:
     """Train `session.network`; leaves nothing besides its weights."""
+    afford(session, "float32", columns(session.network, session.images.floats(slice(1)), settings, session.name))
     state = start(session, settings)
     track(session, z=state.z, a=state.a)
     session.track(u=state.u, penalty=state.penalty)
@@ -108,7 +120,7 @@ def fit(session: Session, settings: "Dladmm") -> dict[str, Tensor]:
 
 def start(session: Session, settings: "Dladmm") -> State:
     """W and b from N(0, init_scale²), z and a by a forward pass but z_L = 1 at the label and −1 elsewhere, u = 0."""
-    layers, inputs = linear_layers(session), inputs_of(session)
+    layers, inputs = linear_layers(session.network, session.name), inputs_of(session)
     # One draw for all, since torch's shorter draws are not the beginning of its longer ones.
     numbers = normal(session, "all", [max(layer.weight.numel() for layer in layers)], settings.init_scale)
     z, a = [], []

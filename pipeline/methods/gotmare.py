@@ -20,7 +20,16 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.splitting.block_wise import Gaps, blocks_of, kept_of, mini_batches, steps_of, straight_through
+from pipeline.splitting.block_wise import (
+    Gaps,
+    blocks_of,
+    kept_of,
+    mini_batches,
+    steps_of,
+    straight_through,
+    widths,
+    with_moments,
+)
 from pipeline.splitting.blocks import Blocks
 from pipeline.splitting.variables import AdamSteps, Descent, put, take
 from pipeline.training.losses import gradient
@@ -28,6 +37,7 @@ from pipeline.training.schedule import optimiser_of
 from pipeline.training.session import Session
 
 if TYPE_CHECKING:
+    from pipeline.models.classifier import Classifier
     from pipeline.settings.splitting import Gotmare
 
 
@@ -38,6 +48,12 @@ def fit(session: Session, settings: "Gotmare") -> dict[str, Tensor]:
         gaps = run.cycle(epoch) if settings.updates == "cycle" else run.visits(epoch)
         session.record(**straight_through(session, settings.loss), **gaps.values())
     return {}
+
+
+def columns(network: "Classifier", example: Tensor, settings: "Gotmare", name: str) -> dict[str, int]:
+    """Columns kept of each image: Z_1 to Z_{T-1}, unless they are built anew for each mini-batch."""
+    names = ["z"] if settings.updates == "cycle" else []
+    return with_moments(settings, names, sum(widths(network, example, settings, name)[:-1]))
 
 
 class Run:
@@ -52,7 +68,8 @@ class Run:
         # One operation for all weights, instead of a dozen.
         self.optimiser = optimiser_of([{"params": self.blocks.parameters(), "fused": True}], settings.optimiser)
         self.width = self.blocks.columns[-1].start
-        self.kept = kept_of(session, settings, ["z"] if settings.updates == "cycle" else [], self.width)
+        example = self.images.floats(slice(1))
+        self.kept = kept_of(session, settings, columns(session.network, example, settings, session.name))
         if "z" in self.kept:
             for rows in self.blocks.chunks(len(self.images)):
                 outputs = self.blocks.outputs(self.images.floats(rows), None)

@@ -40,7 +40,11 @@ from pipeline.splitting.closed_forms import (
     ridge_solver,
 )
 from pipeline.splitting.full_batch import (
+    EVERY,
+    HIDDEN,
+    LAST,
     accuracy,
+    columns_of,
     inputs_of,
     linear_layers,
     normal,
@@ -51,10 +55,12 @@ from pipeline.splitting.full_batch import (
     uniform,
     violations,
 )
+from pipeline.splitting.memory import afford
 from pipeline.training.losses import targets
 from pipeline.training.session import Session
 
 if TYPE_CHECKING:
+    from pipeline.models.classifier import Classifier
     from pipeline.settings.splitting import Taylor
 
 
@@ -67,10 +73,16 @@ class Variables:
     dual: Tensor
 
 
+def columns(network: "Classifier", example: Tensor, settings: "Taylor", name: str) -> dict[str, int]:
+    """Numbers kept of each image: Z of all layers, A of the hidden ones, and the dual of the last."""
+    return columns_of(network, name, z=EVERY, a=HIDDEN, dual=LAST)
+
+
 @torch.no_grad()
 def fit(session: Session, settings: "Taylor") -> dict[str, Tensor]:
     """Train `session.network`, whose biases stay 0; leaves nothing besides its weights."""
-    layers, inputs = linear_layers(session), inputs_of(session)
+    afford(session, "float32", columns(session.network, session.images.floats(slice(1)), settings, session.name))
+    layers, inputs = linear_layers(session.network, session.name), inputs_of(session)
     for layer in layers:
         layer.bias.zero_()
     weights = [layer.weight for layer in layers]

@@ -24,7 +24,9 @@ from torch import Tensor, nn
 
 from pipeline.splitting.closed_forms import activation_minimiser, relu_minimiser, ridge_solver
 from pipeline.splitting.full_batch import (
+    EVERY,
     accuracy,
+    columns_of,
     inputs_of,
     linear_layers,
     residuals,
@@ -33,10 +35,12 @@ from pipeline.splitting.full_batch import (
     track,
     violations,
 )
+from pipeline.splitting.memory import afford
 from pipeline.training.losses import targets
 from pipeline.training.session import Session
 
 if TYPE_CHECKING:
+    from pipeline.models.classifier import Classifier
     from pipeline.settings.splitting import Zeng
 
 
@@ -52,10 +56,16 @@ class Variables:
     products: list[Tensor]
 
 
+def columns(network: "Classifier", example: Tensor, settings: "Zeng", name: str) -> dict[str, int]:
+    """Numbers kept of each image: Z, A and products of all layers."""
+    return columns_of(network, name, z=EVERY, a=EVERY, products=EVERY)
+
+
 @torch.no_grad()
 def fit(session: Session, settings: "Zeng") -> dict[str, Tensor]:
     """Train `session.network`; leaves nothing besides its weights."""
-    layers, inputs = linear_layers(session), inputs_of(session)
+    afford(session, "float32", columns(session.network, session.images.floats(slice(1)), settings, session.name))
+    layers, inputs = linear_layers(session.network, session.name), inputs_of(session)
     variables = start(layers, inputs)
     track(session, **vars(variables))
     outputs = targets(variables.z[-1], session.images.labels)

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 
 from pipeline.models.trained import batches
-from pipeline.splitting.blocks import Blocks, cut
+from pipeline.splitting.blocks import Blocks, cut, output_shapes
 from pipeline.splitting.linear_blocks import LinearBlocks, split
 from pipeline.splitting.variables import AdamSteps, Descent, keep
 from pipeline.training.losses import mean_loss
 from pipeline.training.streams import stream
 
 if TYPE_CHECKING:
+    from pipeline.models.classifier import Classifier
     from pipeline.settings.splitting import Splitting
     from pipeline.training.session import Session
 
@@ -31,13 +32,24 @@ def blocks_of(session: "Session", settings: "Splitting") -> Blocks:
     return Blocks(modules, example, settings.batch_size)
 
 
-def kept_of(session: "Session", settings: "Splitting", names: list[str], width: int) -> dict[str, Tensor]:
-    """Zeros for all images, `width` numbers each under each of the `names`, and under those of a persistent Adam."""
-    persistent = settings.z_optimiser == "adam_persistent"
-    if persistent:
-        names = [*names, "z_means", "z_squares"]
-    kept = keep(session, settings.storage, dict.fromkeys(names, width))
-    if persistent:
+def widths(network: "Classifier", example: Tensor, settings: "Splitting", name: str) -> list[int]:
+    """Numbers that the output of each block of `network` has for one image such as `example` 1×C×H×W.
+
+    Raises `UserError`, naming the method instance `name`, for cuts that are not there.
+    """
+    return [shape.numel() for shape in output_shapes(cut(network, settings.cuts, name), example)]
+
+
+def with_moments(settings: "Splitting", names: list[str], width: int) -> dict[str, int]:
+    """`width` columns for each of the `names`, and for the moments of a persistent Adam."""
+    moments = ["z_means", "z_squares"] if settings.z_optimiser == "adam_persistent" else []
+    return dict.fromkeys([*names, *moments], width)
+
+
+def kept_of(session: "Session", settings: "Splitting", columns: dict[str, int]) -> dict[str, Tensor]:
+    """Zeros for all images with these columns, and the counts of a persistent Adam."""
+    kept = keep(session, settings.storage, columns)
+    if settings.z_optimiser == "adam_persistent":
         # Counts beyond 256 would not fit into bfloat16.
         kept["z_counts"] = torch.zeros(len(session.images), 1, device=session.compute.device)
     return kept

@@ -16,21 +16,34 @@ from pipeline.models.trained import batches
 from pipeline.training.session import Session
 from pipeline.training.streams import stream
 
+#: Layers that have a variable.
+EVERY, HIDDEN, LAST = slice(None), slice(-1), slice(-1, None)
 
-def linear_layers(session: Session) -> list[nn.Linear]:
-    """Linear layers of the network in forward order; raises `UserError` unless it is a multilayer perceptron."""
-    if not isinstance(session.network, Perceptron):
+
+def linear_layers(network: nn.Module, name: str) -> list[nn.Linear]:
+    """Linear layers of the network in forward order.
+
+    Raises `UserError`, naming the method instance `name`, unless it is a multilayer perceptron.
+    """
+    if not isinstance(network, Perceptron):
         raise UserError(
-            f"methods.{session.name}.network: {type(session.network).__name__} is not a multilayer perceptron, for "
-            f"whose layers alone there are closed forms; set it to {{from: mlp}}"
+            f"methods.{name}.network: {type(network).__name__} is not a multilayer perceptron, for whose layers alone "
+            f"there are closed forms; set it to {{from: mlp}}"
         )
-    return [layer for layer in session.network.modules() if isinstance(layer, nn.Linear)]
+    return [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+
+
+def columns_of(network: nn.Module, name: str, **layers: slice) -> dict[str, int]:
+    """Numbers of an image in variables that are kept for those of the `layers`; raises as `linear_layers` does."""
+    widths = [layer.out_features for layer in linear_layers(network, name)]
+    return {variable: sum(widths[some]) for variable, some in layers.items()}
 
 
 def inputs_of(session: Session) -> Tensor:
     """What the first layer sees of all training images, N×pixels float32."""
     network, images = session.network, session.images
-    inputs = torch.empty(len(images), linear_layers(session)[0].in_features, device=images.pixels.device)
+    pixels = images.pixels[0].numel()
+    inputs = torch.empty(len(images), pixels, device=images.pixels.device)
     for rows in batches(len(images)):
         inputs[rows] = network.backbone[0]((images.floats(rows) - network.mean) / network.std)
     return inputs

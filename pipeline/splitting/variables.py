@@ -5,51 +5,31 @@ rows. They are float32, or bfloat16, or lie in a temporary file which goes away 
 float32 throughout.
 """
 
-import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
-import psutil
 import torch
 from torch import Tensor
 
-from pipeline.errors import UserError
 from pipeline.splitting.blocks import Blocks
+from pipeline.splitting.memory import afford
 
 if TYPE_CHECKING:
     from pipeline.training.session import Session
 
-BYTES = {"float32": 4, "bfloat16": 2, "disk": 4}
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 def keep(session: "Session", storage: str, columns: dict[str, int]) -> dict[str, Tensor]:
     """Zeros with a row for each training image and so many `columns` under each name, as `storage` says.
 
-    Prints what they take (section 7). Raises `UserError` if so much is not free.
+    Prints what they take. Raises `UserError` if so much is not free.
     """
     if not columns:
         return {}
-    count, width, device = len(session.images), sum(columns.values()), session.compute.device
-    needed, free = width * count * BYTES[storage], free_bytes(storage, device)
-    print(
-        f"variables: {width:,} numbers for each of {count:,} images, {needed / 1e6:,.1f} MB as {storage}, of "
-        f"{free / 1e6:,.0f} MB free ({', '.join(columns)})",
-        flush=True,
-    )
-    if needed > free:
-        raise UserError(
-            f"methods.{session.name}.storage: the variables of all images take {needed / 1e9:.1f} GB as {storage}, and "
-            f"{free / 1e9:.1f} GB are free; take bfloat16, disk, or fewer images by limit_train of the dataset"
-        )
+    afford(session, storage, columns)
+    count, device = len(session.images), session.compute.device
     return {name: matrix(count, own, storage, device) for name, own in columns.items()}
-
-
-def free_bytes(storage: str, device: torch.device) -> int:
-    """Bytes that are free where `storage` puts variables: temporary files, memory of the GPU, or memory."""
-    if storage == "disk":
-        return shutil.disk_usage(tempfile.gettempdir()).free
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
 
 
 def matrix(rows: int, columns: int, storage: str, device: torch.device) -> Tensor:

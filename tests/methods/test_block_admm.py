@@ -31,7 +31,7 @@ from pipeline.settings import parse_slice
 from pipeline.settings.methods import Std
 from pipeline.settings.networks import Mlp
 from pipeline.settings.splitting import BlockAdmm
-from pipeline.splitting import linear_blocks, variables
+from pipeline.splitting import linear_blocks, memory
 from pipeline.splitting.blocks import Blocks, cut
 from pipeline.splitting.linear_blocks import LinearBlocks, split
 from pipeline.splitting.variables import Descent
@@ -278,16 +278,16 @@ def test_storage_changes_at_most_the_rounding(tmp_path, updates):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "variables: 72 numbers for each of 50 images, 0.0 MB as float32, of "),
-        ({"storage": "disk", "duals": False}, "variables: 36 numbers for each of 50 images, 0.0 MB as disk, of "),
+        ({}, "variables: 72 numbers for each of 50 images, 0.0 MB as float32 (z, u), of "),
+        ({"storage": "disk", "duals": False}, "variables: 36 numbers for each of 50 images, 0.0 MB as disk (z), of "),
         ({"z_optimiser": "adam_persistent", "zeta": 0.01, "storage": "bfloat16"}, "variables: 144 numbers for each "),
     ],
 )  # fmt: skip
 def test_a_job_says_what_its_variables_take_and_begins_only_with_that_free(capsys, monkeypatch, changes, said):
     Run(session(), options(**changes))
     assert capsys.readouterr().out.startswith(said)
-    monkeypatch.setattr(variables, "free_bytes", lambda storage, device: 3599)
-    with pytest.raises(UserError, match=r"^methods\.tried\.storage: the variables of all images take 0\.0 GB as "):
+    monkeypatch.setattr(memory, "free_bytes", lambda storage, device: 3599)
+    with pytest.raises(UserError, match=r"^methods\.tried: the variables of all images take 0\.0 GB as "):
         Run(session(), options(**changes))
 
 

@@ -32,7 +32,7 @@ def test_inputs_are_what_the_first_layer_sees(normalise):
     shape = {"from": "mlp", "hidden": (7, 6), "normalise": normalise}
     run, seen = session(options("admm", network=shape)), []
     inputs = inputs_of(run)
-    linear_layers(run)[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    linear_layers(run.network, run.name)[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     run.network(run.images.floats(slice(None)))
     assert inputs.shape == (40, 12) and torch.equal(inputs, seen[0])
     assert (inputs.min() >= 0) is not normalise
@@ -41,7 +41,7 @@ def test_inputs_are_what_the_first_layer_sees(normalise):
 @torch.no_grad()
 def test_straight_through_is_the_network_itself():
     run = session(options("admm"))
-    layers = linear_layers(run)
+    layers = linear_layers(run.network, run.name)
     layers[0].bias.fill_(0.3)
     logits = run.network(run.images.floats(slice(None)))
     assert torch.allclose(straight_through(layers, inputs_of(run) @ layers[0].weight.T), logits, atol=1e-6)
