@@ -154,7 +154,8 @@ def evaluate(args: argparse.Namespace) -> None:
     block = _block(args, "evaluation", args.evaluation)
     run = (args.dataset, args.method, args.seed)
     model = args.model or layout.model(_root(args), *run)
-    data = args.data or [layout.dataset(_root(args), args.dataset, split) for split in block.splits]
+    images = block.measured_on or args.dataset
+    data = args.data or [layout.dataset(_root(args), images, split) for split in block.splits]
     maps = args.maps or [
         layout.explanation(_root(args), args.dataset, args.method, name, args.seed) for name in block.explainers
     ]

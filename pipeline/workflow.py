@@ -78,8 +78,8 @@ class Plan:
         return [layout.dataset(self.root, w.dataset, "test")] if self.settings.methods[w.method].watch_test else []
 
     def evaluation_data(self, w: Any) -> list[str]:
-        splits = self.settings.evaluations[w.evaluation].splits
-        return [layout.dataset(self.root, w.dataset, split) for split in splits]
+        evaluation = self.settings.evaluations[w.evaluation]
+        return [layout.dataset(self.root, evaluation.measured_on or w.dataset, split) for split in evaluation.splits]
 
     def evaluation_maps(self, w: Any) -> list[str]:
         explainers = self.settings.evaluations[w.evaluation].explainers

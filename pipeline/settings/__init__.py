@@ -5,6 +5,7 @@ result. A new dataset, method, explainer or evaluation adds one class to its sec
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -62,6 +63,7 @@ class Settings(Section):
         for name, evaluation in self.evaluations.items():
             place = f"evaluations.{name}"
             _check(f"{place}.datasets", "dataset", evaluation.datasets or (), self.datasets)
+            _check(f"{place}.measured_on", "dataset", filter(None, [evaluation.measured_on]), self.datasets)
             _check(f"{place}.methods", "method", evaluation.methods or (), self.methods)
             _check(f"{place}.explainers", "explainer", evaluation.explainers, self.explainers)
             if evaluation.needs_explainers and not evaluation.explainers:
@@ -181,7 +183,7 @@ def _must_be_block(place: str, value: Any) -> None:
         raise UserError(f"params.yaml: {place}: expected a block of keys, found {value!r}")
 
 
-def _check(place: str, noun: str, names: tuple[str, ...], known: dict[str, Any]) -> None:
+def _check(place: str, noun: str, names: Iterable[str], known: dict[str, Any]) -> None:
     for name in names:
         if name not in known:
             raise unknown(f"params.yaml: {place}", noun, name, known)

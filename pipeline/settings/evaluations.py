@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from pipeline.settings.attacks import AnyAttack
 from pipeline.settings.base import Name, PerDataset, PositiveShare
@@ -21,6 +21,15 @@ class Evaluation(PerDataset):
     """Only these method instances of a study; null means all."""
     explainers: tuple[Name, ...] = ()
     """Explainer instances whose maps are measured; empty for evaluations of the network itself."""
+    measured_on: Name | None = None
+    """Dataset with the same classes whose images are measured, in place of the one that the network was trained on;
+    the results carry it as subset "images=<dataset>"."""
+
+    @model_validator(mode="after")
+    def _maps_are_of_the_images(self) -> "Evaluation":
+        if self.measured_on is not None and self.explainers:
+            raise ValueError("maps are of the images of the dataset trained on; leave out measured_on or explainers")
+        return self
 
 
 class Accuracy(Evaluation):

@@ -286,6 +286,30 @@ def test_stage_writes_the_long_table(toy, tmp_path, capsys, kind):
     assert [line.split()[0] for line in printed] == [row.metric for row in expected if row.subset is None]
 
 
+def test_results_on_another_dataset_say_so(toy, tmp_path):
+    own, other = (run("accuracy", toy, tmp_path / "t.parquet", **more) for more in ({}, {"measured_on": "darker"}))
+    assert [row["subset"] for row in own] == [None, "class=0", "class=1", "class=2"]
+    assert [row["subset"] for row in other] == [
+        "images=darker", "images=darker class=0", "images=darker class=1", "images=darker class=2",
+    ]  # fmt: skip
+    assert [row | {"subset": None} for row in own] == [row | {"subset": None} for row in other]
+
+
+@pytest.mark.parametrize("changed", [{"class_names": ["up", "down", "left", "right"]}, {"side": 9}])
+def test_images_that_the_network_does_not_classify_are_refused(toy, tmp_path, changed):
+    side = changed.get("side", 8)
+    names = changed.get("class_names", NAMES)
+    images = np.zeros((4, side, side, 1), np.uint8)
+    data = str(tmp_path / "other.parquet")
+    prepared = Prepared(class_names=names, mean=MEAN, std=STD, train=(), test=())
+    samples = (Sample(sample_id=str(row), image=image, label=row) for row, image in enumerate(images))
+    write_samples(data, samples, prepared, augment={})
+    other = Trained(toy.model, data, toy.maps, toy.history)
+    with pytest.raises(UserError, match=r"other\.parquet: its classes, or .* 'bars', .* under `measured_on`"):
+        run("accuracy", other, tmp_path / "t.parquet", measured_on="other")
+    assert not (tmp_path / "t.parquet").exists()
+
+
 def named(values: Tensor) -> Maps:
     return Maps([f"test-{row}" for row in range(len(values))], [0] * len(values), values)
 

@@ -66,6 +66,8 @@ def test_every_key_has_a_comment():
         ("{datasets: {Digits: {from: digits}}}", "datasets.Digits"),
         ("{explainers: {input_gradient: {sample: 1}}}", "explainers.input_gradient.sample: unknown key"),
         ("{evaluations: {sparsity: {explainers: []}}}", "evaluations.sparsity.explainers: name at least one of"),
+        ("{evaluations: {accuracy: {measured_on: digit}}}", "accuracy.measured_on: unknown dataset 'digit'; did you"),
+        ("{evaluations: {sparsity: {measured_on: digits}}}", "leave out measured_on or explainers"),
         ("{studies: {csg: {seeds: 0}}}", "studies.csg.seeds: input should be greater than 0, not 0"),
         ("{studies: {csg: {dataset: digits}}}", "studies.csg.dataset: unknown key; did you mean 'datasets'?"),
         ("{studies: {csg: {figures: [metric]}}}", "unknown figure 'metric'; did you mean 'metrics'?"),

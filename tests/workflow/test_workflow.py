@@ -56,6 +56,16 @@ def test_a_base_is_trained_first(run, project):
     assert jobs["train"] == 4
 
 
+def test_a_dataset_that_is_only_measured_on_is_prepared(run, project):
+    (project / "other.yaml").write_text(
+        "evaluations: {elsewhere: {from: accuracy, measured_on: digits_plain}}\n"
+        "studies: {csg: {datasets: [digits], evaluations: [elsewhere]}}"
+    )
+    planned = run("snakemake", "-n", "-p", "evaluations", *SMOKE, "other.yaml").stdout
+    command = next(line for line in planned.splitlines() if "evaluate elsewhere" in line)
+    assert "--data artifacts/smoke/datasets/digits_plain/test.parquet" in command
+
+
 def test_finished_run_ends_in_a_report(finished):
     page = (finished / "artifacts/smoke/report/index.html").read_text()
     claims = pd.read_parquet(finished / "artifacts/smoke/report/csg.claims.parquet")
