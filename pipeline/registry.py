@@ -46,6 +46,9 @@ TABLES: dict[str, dict[str, str]] = {
         "places_rooms": "pipeline.datasets.toyworld.trees.places_rooms:write",
         "voc_animals": "pipeline.datasets.toyworld.trees.voc_animals:write",
     },
+    "annotator": {
+        "pix2pix": "pipeline.annotators.pix2pix:fit",
+    },
     "network": {
         "alexnet_cifar": "pipeline.models.alexnet_cifar:build",
         "mlp": "pipeline.models.mlp:build",
@@ -106,6 +109,8 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "figure": {
         "adversarial_detection": "pipeline.report.figures.adversarial_detection:draw",
+        "annotation_quality": "pipeline.report.figures.annotation_quality:draw",
+        "annotations": "pipeline.report.figures.annotations:draw",
         "black_box": "pipeline.report.figures.black_box:draw",
         "contact_sheets": "pipeline.report.figures.contact_sheets:draw",
         "explanations": "pipeline.report.figures.explanations:draw",
