@@ -1,8 +1,8 @@
 """Which module stands behind the `from:` of a settings block. Literal tables; imports nothing heavy.
 
-A new dataset, network, method, explainer, attack, evaluation or figure is one file and one line here; a dataset that
-can be drawn in miniature has a second line. The module is imported only by the stage that needs it, so that reading the
-settings and planning the workflow stay fast.
+A new dataset, annotator, network, method, explainer, attack, evaluation or figure is one file and one line here; a
+dataset that can be drawn in miniature has a second line. The module is imported only by the stage that needs it, so
+that reading the settings and planning the workflow stay fast.
 """
 
 from importlib import import_module

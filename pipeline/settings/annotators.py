@@ -17,6 +17,11 @@ class Annotator(PerDataset):
     the masks are the human ones and no network is trained."""
     masks: Literal["hard", "soft"] = "hard"
     """Drawn masks as stored: 0 or 255, split at one half, or the network's output in 0..255."""
+    hold_out: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the annotated images that are not trained on: the network with the smallest mean absolute error
+    there is kept. 0 trains on all of them and keeps the last."""
+    hold_out_from: PositiveInt = 50
+    """Hold none out where fewer images than this are annotated."""
 
 
 class Pix2pix(Annotator, Path):
@@ -49,13 +54,8 @@ class Pix2pix(Annotator, Path):
     """Enlarge each training image by this share and crop back at a random place: 286 to 256 pixels, as published."""
     mirror: bool = True
     """Mirror half of the training images left and right; no good for digits."""
-    hold_out: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of the annotated images on which the generator is only looked at: the one with the smallest mean absolute
-    error there is kept. 0 trains on all of them and keeps the last."""
-    hold_out_from: PositiveInt = 50
-    """Hold none out where fewer images than this are annotated."""
     patience: NonNegativeInt = 20
-    """Stop after so many looks in a row without a smaller error; 0 never stops early."""
+    """Stop after so many looks at held-out images in a row without a smaller error; 0 never stops early."""
 
     clock: ClassVar[bool] = False
     """Seconds of training are not recorded."""

@@ -84,7 +84,7 @@ def test_human_masks_need_no_network():
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ("studies: {masks: {annotators: [swep]}}", "studies.masks.annotators: unknown annotator 'swep'; did you mean"),
+        ("studies: {masks: {annotators: [swept_share]}}", "masks.annotators: unknown annotator 'swept_share'; did"),
         (
             "annotators: {toy: {datasets: [toyword]}}",
             "annotators.toy.datasets: unknown dataset 'toyword'; did you mean",
@@ -113,5 +113,8 @@ def test_snakemake_plans_an_annotator_before_its_masks(project, run):
         "prepare": 2, "train_annotator": 10, "annotate": 14, "figure": 1, "page": 1
     }  # fmt: skip
     reasons = run("pipeline", "why", "masks", "--configfile", "masks.yaml").stdout
-    assert "train_annotator textured_digits swept_share1, seeds 0 1" in reasons
-    assert "annotate toyworld all, seeds 0 1" in reasons
+    for job, output in (
+        ("train_annotator textured_digits swept_share1, seed 0", "annotators/textured_digits/swept_share1/0.safetensors"),
+        ("annotate toyworld all, seed 1", "masks/toyworld/all/1.parquet"),
+    ):
+        assert f"{job}\n    artifacts/demo/{output} is not there" in reasons
