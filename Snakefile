@@ -17,7 +17,10 @@ if not workflow.deployment_settings.deployment_method:
     shell.prefix(f"python() {{{{ {shlex.quote(sys.executable)} \"$@\"; }}}}; ")
 
 wildcard_constraints:
-    **{noun: "[a-z0-9_]+" for noun in ("dataset", "annotator", "method", "explainer", "evaluation", "study", "figure", "page")},
+    **{
+        noun: "[a-z0-9_]+"
+        for noun in ("dataset", "annotator", "method", "explainer", "evaluation", "study", "figure", "page")
+    },
     seed="[0-9]+",
 
 localrules: all, datasets, models, explanations, evaluations, report

@@ -122,10 +122,7 @@ def annotate(
     if model is None:
         known[:] = True
     else:
-        tensors, header = load_checkpoint(model)
-        network = annotator.build(settings, channels=header["input"]["channels"])
-        network.load_state_dict(network_weights(tensors))
-        network.to(compute.device).eval()
+        network = trained(annotator, settings, model).to(compute.device).eval()
         known[annotated(train.labels, settings.share, seed)] = True
         found = torch.where(known[:, None, None], found, drawn(network, train))
         measured = agreement(found >= HALF, truth)
@@ -141,6 +138,18 @@ def annotate(
     print(f"{masks}: {int(known.sum())} human masks, {int((~known).sum())} drawn", flush=True)
     for row in rows:
         print(f"{row['metric']} {row['subset']} {row['value']:.4f} (n {row['n']})", flush=True)
+
+
+def trained(annotator: ModuleType, settings: "Annotator", path: str) -> nn.Module:
+    """The network of a checkpoint; raises `UserError` if it was trained with other settings, `masks` left aside."""
+    tensors, header = load_checkpoint(path)
+    now = settings.slice()
+    other = [key for key in now if key != "masks" and now[key] != header["settings"].get(key)]
+    if other:
+        raise UserError(f"{path}: was trained with other settings ({', '.join(other)}); train it again")
+    network = annotator.build(settings, channels=header["input"]["channels"])
+    network.load_state_dict(network_weights(tensors))
+    return network
 
 
 def true_masks(images: Images) -> Tensor:

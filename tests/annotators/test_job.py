@@ -19,6 +19,7 @@ from pipeline.images import read_pseudo_masks
 from pipeline.metrics.mask_agreement import agreement
 
 PLACE = ("squares", "p", "0")
+LONGER = BLOCK | {"steps": 120, "check_every": 40}
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,7 @@ def project(tmp_path_factory):
     """A folder with the dataset and an annotator that was trained and applied from the command line."""
     folder = tmp_path_factory.mktemp("squares")
     write_squares(folder)
-    block = BLOCK | {"steps": 120, "check_every": 40}
-    assert train(folder, block) == 0 and annotate(folder, block) == 0
+    assert train(folder, LONGER) == 0 and annotate(folder, LONGER) == 0
     return folder
 
 
@@ -102,7 +102,7 @@ def test_quality_is_the_mean_over_what_was_drawn(project):
 
 
 def test_soft_masks_are_those_that_hard_ones_split_at_one_half(project):
-    annotate(project, BLOCK | {"masks": "soft"}, "soft")
+    assert annotate(project, LONGER | {"masks": "soft"}, "soft") == 0
     _, hard, _ = tables(project)
     rows, soft, _ = tables(project, "soft")
     assert np.array_equal((soft >= 128) * 255, hard) and len(np.unique(soft)) > 10
@@ -132,8 +132,8 @@ def test_another_seed_knows_other_masks(project):
 
 def test_the_same_job_writes_the_same_bytes(project):
     before = [layout.annotator_history(str(project), *PLACE), layout.masks(str(project), *PLACE)]
-    train(project, BLOCK | {"steps": 120, "check_every": 40}, "twin")
-    annotate(project, BLOCK, "twin", model="twin")
+    train(project, LONGER, "twin")
+    annotate(project, LONGER, "twin", model="twin")
     place = (str(project), "squares", "twin", 0)
     for old, new in zip(before, (layout.annotator_history(*place), layout.masks(*place)), strict=True):
         assert pq.read_table(old).equals(pq.read_table(new))
@@ -162,6 +162,13 @@ def test_masks_need_their_annotator(tmp_path, capsys):
     write_squares(tmp_path)
     assert annotate(tmp_path, BLOCK) == 2
     assert "p/0.safetensors: no such checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changes", [{"share": 0.5}, {"base_channels": 2}])
+def test_an_annotator_of_other_settings_is_refused(project, capsys, changes):
+    assert annotate(project, LONGER | changes, "other") == 2
+    assert "p/0.safetensors: was trained with other settings (" in (said := capsys.readouterr().err)
+    assert next(iter(changes)) in said
 
 
 def test_other_code_than_planned_is_refused(project, capsys):

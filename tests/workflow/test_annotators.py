@@ -114,7 +114,7 @@ def test_snakemake_plans_an_annotator_before_its_masks(project, run):
     }  # fmt: skip
     reasons = run("pipeline", "why", "masks", "--configfile", "masks.yaml").stdout
     for job, output in (
-        ("train_annotator textured_digits swept_share1, seed 0", "annotators/textured_digits/swept_share1/0.safetensors"),
+        ("train_annotator toyworld swept_share1, seed 0", "annotators/toyworld/swept_share1/0.safetensors"),
         ("annotate toyworld all, seed 1", "masks/toyworld/all/1.parquet"),
     ):
         assert f"{job}\n    artifacts/demo/{output} is not there" in reasons
