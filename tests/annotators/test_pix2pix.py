@@ -139,7 +139,7 @@ def test_the_best_generator_on_held_out_images_is_kept():
 def test_it_stops_when_held_out_images_are_drawn_no_better():
     """A rate of next to nothing moves the running statistics of batch normalisation only: soon there is no gain."""
     settings = options(
-        steps=100, check_every=1, patience=2, optimiser={"from": "sgd", "learning_rate": 1e-12, "momentum": 0}
+        steps=300, check_every=3, patience=2, optimiser={"from": "sgd", "learning_rate": 1e-12, "momentum": 0}
     )
     run = session(settings)
     pix2pix.fit(run, settings, pictures(6, seed=5))
