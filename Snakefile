@@ -17,7 +17,10 @@ if not workflow.deployment_settings.deployment_method:
     shell.prefix(f"python() {{{{ {shlex.quote(sys.executable)} \"$@\"; }}}}; ")
 
 wildcard_constraints:
-    **{noun: "[a-z0-9_]+" for noun in ("dataset", "method", "explainer", "evaluation", "study", "figure", "page")},
+    **{
+        noun: "[a-z0-9_]+"
+        for noun in ("dataset", "annotator", "method", "explainer", "evaluation", "study", "figure", "page")
+    },
     seed="[0-9]+",
 
 localrules: all, datasets, models, explanations, evaluations, report
@@ -34,6 +37,7 @@ rule datasets:
 rule models:
     input:
         plan.all("models"),
+        plan.all("masks"),
 
 rule explanations:
     input:
@@ -55,6 +59,7 @@ for study in plan.studies:
             layout.page(ROOT, study),
 
 include: "rules/datasets.smk"
+include: "rules/annotator.smk"
 include: "rules/methods.smk"
 include: "rules/explanations.smk"
 include: "rules/evaluations.smk"

@@ -24,6 +24,8 @@ EXAMPLES = """examples:
   python -m pipeline data fetch cub                         download, verify and unpack one
   python -m pipeline data draw cub --raw-dir toy            a small tree in its layout, drawn
   python -m pipeline prepare digits                         raw files to Parquet
+  python -m pipeline train_annotator textured_digits pix2pix 0   a network that draws masks
+  python -m pipeline annotate textured_digits pix2pix 0     masks of all training images
   python -m pipeline train digits csg 0                     one network: dataset, method, seed
   python -m pipeline explain digits csg input_gradient 0    its attribution maps
   python -m pipeline evaluate accuracy digits csg 0         its numbers
@@ -94,6 +96,52 @@ def data(args: argparse.Namespace) -> None:
             listing.draw(found, args.names, args.raw_dir)
         case "table":
             print(*listing.table(found), sep="\n")
+
+
+def train_annotator(args: argparse.Namespace) -> None:
+    from pipeline.annotators import job
+
+    block = _block(args, "annotator", args.annotator)
+    place = (args.dataset, args.annotator, args.seed)
+    job.train(
+        annotator=import_module(registry.module("annotator", block.kind)),
+        settings=block,
+        dataset=args.dataset,
+        name=args.annotator,
+        seed=args.seed,
+        data=args.data or layout.dataset(_root(args), args.dataset, "train"),
+        model=args.model or layout.annotator(_root(args), *place),
+        history=args.history or layout.annotator_history(_root(args), *place),
+        state=args.state or layout.annotator_state(_root(args), *place),
+        save_seconds=_settings(args).run.save_seconds if args.save_seconds is None else args.save_seconds,
+        device=args.device or _settings(args).run.device,
+        precision=args.precision or _settings(args).run.precision,
+        threads=args.threads or _settings(args).run.threads,
+        code=_code(args, workflow.annotator_code(block)),
+    )
+
+
+def annotate(args: argparse.Namespace) -> None:
+    from pipeline.annotators import job
+
+    block = _block(args, "annotator", args.annotator)
+    place = (args.dataset, args.annotator, args.seed)
+    data = args.data or [layout.dataset(_root(args), args.dataset, split) for split in layout.SPLITS]
+    masks, quality = args.output or [layout.masks(_root(args), *place), layout.mask_quality(_root(args), *place)]
+    _code(args, workflow.annotator_code(block))
+    job.annotate(
+        annotator=import_module(registry.module("annotator", block.kind)),
+        settings=block,
+        dataset=args.dataset,
+        name=args.annotator,
+        seed=args.seed,
+        model=None if block.share == 1 else args.model or layout.annotator(_root(args), *place),
+        data=dict(zip(layout.SPLITS, data, strict=True)),
+        masks=masks,
+        quality=quality,
+        device=args.device or _settings(args).run.device,
+        threads=args.threads or _settings(args).run.threads,
+    )
 
 
 def train(args: argparse.Namespace) -> None:
@@ -349,8 +397,13 @@ def _parser() -> argparse.ArgumentParser:
     raw.add_argument("names", nargs="*", metavar="NAME", help="datasets to fetch or draw, as in `from:`")
     seconds = {"type": float, "metavar": "S", "help": "save the state so often (default: run.save_seconds)"}
     precision = {"choices": ["auto", "fp32", "bf16"], "help": "default: run.precision"}
+    add(train_annotator, "train a network that draws masks", "dataset", "annotator", seed=True, data=path, model=path,
+        history=path, state=path, save_seconds=seconds, precision=precision, **machine, **job)
+    add(annotate, "masks of all training images, human and drawn, and how well they are drawn", "dataset", "annotator",
+        seed=True, model=optional, data=paths, output=paths, **machine, **job)
+    masks = {**optional, "help": "table of masks, for methods that train with them (default: by settings)"}
     add(train, "train one network", "dataset", "method", seed=True, data=path, base=optional, watched=optional,
-        model=path, history=path, state=path, save_seconds=seconds, precision=precision, **machine, **job)
+        masks=masks, model=path, history=path, state=path, save_seconds=seconds, precision=precision, **machine, **job)
     add(explain, "attribution maps of one network", "dataset", "method", "explainer", seed=True, model=path, data=path,
         output=path, **machine, **job)
     add(evaluate, "measure one network", "evaluation", "dataset", "method", seed=True, model=path, history=path,

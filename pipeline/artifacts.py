@@ -50,6 +50,20 @@ EXPLANATIONS = pa.schema(
     ]
 )
 
+#: Masks of all training images of a dataset, in its order: `annotated` ones are human, the others drawn. These have
+#: their agreement with the human mask that was withheld, empty where that is not defined.
+PSEUDO_MASKS = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("mask", IMAGE),
+        ("annotated", pa.bool_()),
+        ("iou", pa.float64()),
+        ("dice", pa.float64()),
+        ("precision", pa.float64()),
+        ("recall", pa.float64()),
+    ]
+)
+
 #: Evaluation results, never wide. `n` is the number of things that the value is a mean over.
 METRICS = pa.schema(
     [
@@ -88,7 +102,8 @@ CLAIMS = pa.schema(
 )
 
 #: Columns in which an empty cell means "does not apply" or "not available".
-NULLABLE = {*DATASET_EXTRA, "explainer", "subset", "published", "left", "right", "value", "low", "high"}
+NULLABLE = {*DATASET_EXTRA, "explainer", "subset", "published", "left", "right", "value", "low", "high",
+            "iou", "dice", "precision", "recall"}  # fmt: skip
 
 #: How every table is written.
 WRITING = {"compression": "zstd", "write_page_checksum": True}

@@ -19,7 +19,8 @@ def run(root: str, studies: list[Study]) -> None:
     for phase in dict.fromkeys(job.split("/")[0] for job in costs):
         print(line(phase, [cost for job, cost in costs.items() if job.split("/")[0] == phase]))
     for study in studies:
-        outputs = [*study.tables(), *study.models(), *study.explanations(), *study.evaluations(), *study.figures()]
+        outputs = [*study.tables(), *study.annotators(), *study.masks(), *study.models()]
+        outputs += [*study.explanations(), *study.evaluations(), *study.figures()]
         jobs = {provenance.job_of(output, root) for output in outputs} | {f"report/{study.name}.claims"}
         print(line(f"study {study.name}", [cost for job, cost in costs.items() if job in jobs]))
     print(line(f"{root}, all", list(costs.values())))

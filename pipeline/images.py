@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from pipeline.artifacts import DATASET, read_annotation, stream_table
+from pipeline.artifacts import DATASET, PSEUDO_MASKS, read_annotation, read_table, stream_table
 from pipeline.errors import UserError
 
 cv2.setNumThreads(0)
@@ -72,6 +72,15 @@ def read_masks(path: str, limit: int | None = None) -> np.ndarray:
             masks = np.zeros((len(cells), *mask.shape), bool)
         masks[row] = _fitting(path, row, mask, masks) > 0
     return _some(path, masks)
+
+
+def read_pseudo_masks(path: str) -> tuple[list[str], np.ndarray]:
+    """The sample_id of all rows of a table of masks, and these, N×H×W uint8: hard ones are 0 or 255, soft ones between.
+
+    Raises `UserError` as `decode`.
+    """
+    table = read_table(path, PSEUDO_MASKS, columns=["sample_id", "mask"])
+    return table["sample_id"].to_pylist(), decode(path, table["mask"])[..., 0]
 
 
 def _decoded(path: str, column: pa.ChunkedArray, first: int = 0) -> Iterator[np.ndarray]:

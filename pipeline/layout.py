@@ -31,9 +31,32 @@ def history(root: str, dataset: str, method: str, seed: int | str) -> str:
     return f"{root}/models/{dataset}/{method}/{seed}.history.parquet"
 
 
+def annotator(root: str, dataset: str, annotator: str, seed: int | str) -> str:
+    return f"{root}/annotators/{dataset}/{annotator}/{seed}.safetensors"
+
+
+def annotator_history(root: str, dataset: str, annotator: str, seed: int | str) -> str:
+    return f"{root}/annotators/{dataset}/{annotator}/{seed}.history.parquet"
+
+
+def masks(root: str, dataset: str, annotator: str, seed: int | str) -> str:
+    """Masks of the training images, human and drawn."""
+    return f"{root}/masks/{dataset}/{annotator}/{seed}.parquet"
+
+
+def mask_quality(root: str, dataset: str, annotator: str, seed: int | str) -> str:
+    """How well drawn masks agree with human ones, as a table of metrics."""
+    return f"{root}/masks/{dataset}/{annotator}/{seed}.quality.parquet"
+
+
 def state(root: str, dataset: str, method: str, seed: int | str) -> str:
     """Folder of an unfinished training's state; not an output, and gone once the training succeeds."""
     return f"{root}/state/{dataset}/{method}/{seed}"
+
+
+def annotator_state(root: str, dataset: str, annotator: str, seed: int | str) -> str:
+    """The same for an annotator."""
+    return f"{root}/state/annotators/{dataset}/{annotator}/{seed}"
 
 
 def explanation(root: str, dataset: str, method: str, explainer: str, seed: int | str) -> str:

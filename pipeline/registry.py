@@ -1,8 +1,8 @@
 """Which module stands behind the `from:` of a settings block. Literal tables; imports nothing heavy.
 
-A new dataset, network, method, explainer, attack, evaluation or figure is one file and one line here; a dataset that
-can be drawn in miniature has a second line. The module is imported only by the stage that needs it, so that reading the
-settings and planning the workflow stay fast.
+A new dataset, annotator, network, method, explainer, attack, evaluation or figure is one file and one line here; a
+dataset that can be drawn in miniature has a second line. The module is imported only by the stage that needs it, so
+that reading the settings and planning the workflow stay fast.
 """
 
 from importlib import import_module
@@ -45,6 +45,9 @@ TABLES: dict[str, dict[str, str]] = {
         "places365": "pipeline.datasets.toyworld.trees.places365:write",
         "places_rooms": "pipeline.datasets.toyworld.trees.places_rooms:write",
         "voc_animals": "pipeline.datasets.toyworld.trees.voc_animals:write",
+    },
+    "annotator": {
+        "pix2pix": "pipeline.annotators.pix2pix:fit",
     },
     "network": {
         "alexnet_cifar": "pipeline.models.alexnet_cifar:build",
@@ -106,6 +109,8 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "figure": {
         "adversarial_detection": "pipeline.report.figures.adversarial_detection:draw",
+        "annotation_quality": "pipeline.report.figures.annotation_quality:draw",
+        "annotations": "pipeline.report.figures.annotations:draw",
         "black_box": "pipeline.report.figures.black_box:draw",
         "contact_sheets": "pipeline.report.figures.contact_sheets:draw",
         "explanations": "pipeline.report.figures.explanations:draw",

@@ -1,8 +1,8 @@
 """A study's files: from its slice of the settings to the paths of everything it combines. Imports nothing heavy.
 
 The slice is plain values, as `pipeline.workflow.study_slice` makes it and `--settings` carries it:
-{"study", "root", "title", "datasets", "methods", "explainers", "evaluations", "figures", "seeds"}, where the nouns are
-mappings from instance name to that instance's settings.
+{"study", "root", "title", "datasets", "annotators", "methods", "explainers", "evaluations", "figures", "seeds"}, where
+the nouns are mappings from instance name to that instance's settings.
 """
 
 import os
@@ -58,6 +58,25 @@ class Study:
 
     def histories(self) -> list[str]:
         return [layout.history(self.root, *run) for run in self.runs()]
+
+    def annotations(self) -> Iterator[tuple[str, str, int]]:
+        """(dataset, annotator, seed) of everything that the study has annotated."""
+        for dataset in self.slice["datasets"]:
+            for annotator, settings in self.slice["annotators"].items():
+                if dataset in (settings["datasets"] or (dataset,)):
+                    for seed in range(self.slice["seeds"]):
+                        yield dataset, annotator, seed
+
+    def annotators(self) -> list[str]:
+        """Checkpoints of the annotators that draw anything."""
+        blocks = self.slice["annotators"]
+        return [layout.annotator(self.root, *one) for one in self.annotations() if blocks[one[1]]["share"] < 1]
+
+    def masks(self) -> list[str]:
+        return [layout.masks(self.root, *annotation) for annotation in self.annotations()]
+
+    def mask_qualities(self) -> list[str]:
+        return [layout.mask_quality(self.root, *annotation) for annotation in self.annotations()]
 
     def explanations(self) -> list[str]:
         return [

@@ -27,11 +27,12 @@ COMMAND = "Shell command: python -m pipeline "
 Reader = Callable[[list[str]], argparse.Namespace]
 
 #: Where in params.yaml the settings of a verb's job stand.
-PLACES = {"prepare": "datasets.{dataset}", "train": "methods.{method}", "explain": "explainers.{explainer}",
+PLACES = {"prepare": "datasets.{dataset}", "train_annotator": "annotators.{annotator}",
+          "annotate": "annotators.{annotator}", "train": "methods.{method}", "explain": "explainers.{explainer}",
           "evaluate": "evaluations.{evaluation}"}  # fmt: skip
 
 #: Verbs along the way of the data.
-ORDER = ("prepare", "train", "explain", "evaluate", "claims", "figure", "report")
+ORDER = ("prepare", "train_annotator", "annotate", "train", "explain", "evaluate", "claims", "figure", "report")
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Job:
     @property
     def names(self) -> str:
         """What the job is about, without its seed."""
-        known = ("study", "figure", "page", "evaluation", "dataset", "method", "explainer")
+        known = ("study", "figure", "page", "evaluation", "dataset", "annotator", "method", "explainer")
         return " ".join(getattr(self.args, name) for name in known if hasattr(self.args, name))
 
 
@@ -101,7 +102,7 @@ def read_job(command: str, root: str, read_command: Reader) -> Job:
     words = shlex.split(command.partition(" > ")[0])[3:]
     args = read_command(words)
     match args.verb.__name__:
-        case "train":
+        case "train" | "train_annotator":
             output = args.model
         case "claims":
             output = layout.claims(root, args.study)

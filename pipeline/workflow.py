@@ -17,10 +17,12 @@ from pipeline.study import Study
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
+    from pipeline.settings.annotators import Annotator
     from pipeline.settings.datasets import Dataset
     from pipeline.settings.evaluations import Evaluation
     from pipeline.settings.explainers import Explainer
     from pipeline.settings.networks import AnyNetwork
+    from pipeline.settings.studies import Study as StudySettings
     from pipeline.settings.training import Method
 
 #: The page with all studies; every study has one of its own besides.
@@ -49,7 +51,7 @@ class Plan:
         self.studies = {name: Study(study_slice(settings, name)) for name in settings.studies}
 
     def all(self, kind: str) -> list[str]:
-        """Files of one kind (tables, models, explanations, evaluations) over all studies."""
+        """Files of one kind (tables, masks, models, explanations, evaluations) over all studies."""
         return list(dict.fromkeys(path for study in self.studies.values() for path in getattr(study, kind)()))
 
     def of_page(self, kind: str) -> Callable[[Any], list[str]]:
@@ -77,6 +79,17 @@ class Plan:
         """Table of the test images for a method that records its accuracy on them."""
         return [layout.dataset(self.root, w.dataset, "test")] if self.settings.methods[w.method].watch_test else []
 
+    def annotator_model(self, w: Any) -> list[str]:
+        """Checkpoint that draws masks; none where all are human."""
+        if self.settings.annotators[w.annotator].share == 1:
+            return []
+        return [layout.annotator(self.root, w.dataset, w.annotator, w.seed)]
+
+    def masks(self, w: Any) -> list[str]:
+        """Table of the masks that a method trains with, if it names an annotator."""
+        annotator = getattr(self.settings.methods[w.method], "annotator", None)
+        return [layout.masks(self.root, w.dataset, annotator, w.seed)] if annotator else []
+
     def evaluation_data(self, w: Any) -> list[str]:
         evaluation = self.settings.evaluations[w.evaluation]
         return [layout.dataset(self.root, evaluation.measured_on or w.dataset, split) for split in evaluation.splits]
@@ -97,6 +110,9 @@ class Plan:
 
     def prepare_code(self, w: Any) -> str:
         return prepare_code(self.settings.datasets[w.dataset]).digest
+
+    def annotator_code(self, w: Any) -> str:
+        return annotator_code(self.settings.annotators[w.annotator]).digest
 
     def train_code(self, w: Any) -> str:
         return train_code(self.settings.methods[w.method]).digest
@@ -120,9 +136,24 @@ def study_slice(settings: "Settings", name: str) -> dict:
     }
     for instance, block in named["methods"].items():
         block["datasets"] = settings.methods[instance].datasets
+    named["annotators"] = _annotators(settings, study)
     for instance, block in named["evaluations"].items():
         block |= {noun: getattr(settings.evaluations[instance], noun) for noun in ("datasets", "methods")}
     return {"study": name, "root": settings.run.root, **study.slice(), **named}
+
+
+def _annotators(settings: "Settings", study: "StudySettings") -> dict[str, dict]:
+    """Slices of the annotators that a study lists, with the datasets on which they work, and of those that its methods
+    name, with the datasets of these methods."""
+    listed = {name: settings.annotators[name].datasets for name in study.annotators}
+    named: dict[str, list[str]] = {}
+    for method in (settings.methods[name] for name in study.methods):
+        annotator = getattr(method, "annotator", None)
+        if annotator and annotator not in listed:
+            where = [dataset for dataset in study.datasets if dataset in (method.datasets or (dataset,))]
+            named[annotator] = list(dict.fromkeys([*named.get(annotator, []), *where]))
+    datasets = listed | {name: where for name, where in named.items() if where}
+    return {name: settings.annotators[name].slice() | {"datasets": where} for name, where in datasets.items()}
 
 
 # The code behind each stage: its job, and the modules that the settings name.
@@ -131,6 +162,10 @@ def study_slice(settings: "Settings", name: str) -> dict:
 def prepare_code(dataset: "Dataset") -> Code:
     drawing = (module("miniature", dataset.kind),) if dataset.drawn else ()
     return Code(("pipeline.datasets.job", module("dataset", dataset.kind), *drawing))
+
+
+def annotator_code(annotator: "Annotator") -> Code:
+    return Code(("pipeline.annotators.job", module("annotator", annotator.kind)))
 
 
 def train_code(method: "Method") -> Code:

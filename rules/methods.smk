@@ -6,6 +6,7 @@ rule train:
         base=plan.base_model,
         pretrained=plan.pretrained,
         watched=plan.watched,
+        masks=plan.masks,
     output:
         model=layout.model(ROOT, "{dataset}", "{method}", "{seed}"),
         history=layout.history(ROOT, "{dataset}", "{method}", "{seed}"),
@@ -30,6 +31,7 @@ rule train:
     shell:
         "python -m pipeline train {wildcards.dataset} {wildcards.method} {wildcards.seed}"
         " --settings {params.settings:q} --code {params.code} --precision {params.precision}"
-        " --data {input.data:q} --base {input.base:q} --watched {input.watched:q} --model {output.model:q} --history {output.history:q}"
+        " --data {input.data:q} --base {input.base:q} --watched {input.watched:q} --masks {input.masks:q}"
+        " --model {output.model:q} --history {output.history:q}"
         " --state {params.state:q} --save-seconds {resources.save_seconds}"
         " --device {resources.device} --threads {threads} > {log:q} 2>&1"

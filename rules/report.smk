@@ -4,6 +4,7 @@ rule claims:
     input:
         evaluations=plan.of_study("evaluations"),
         histories=plan.of_study("histories"),
+        qualities=plan.of_study("mask_qualities"),
         claims="studies/{study}/claims.yaml",
         published="studies/{study}/published.csv",
     output:
@@ -29,6 +30,8 @@ rule figure:
         "Draw {wildcards.figure} of {wildcards.study}"
     input:
         plan.of_study("tables"),
+        plan.of_study("masks"),
+        plan.of_study("mask_qualities"),
         plan.of_study("models"),
         plan.of_study("histories"),
         plan.of_study("explanations"),
@@ -65,6 +68,7 @@ rule page:
         plan.of_page("tables"),
         plan.of_page("models"),
         plan.of_page("evaluations"),
+        plan.of_page("mask_qualities"),
         plan.of_page("compared"),
     output:
         report(

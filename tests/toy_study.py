@@ -51,7 +51,8 @@ def write_study(seeds: int = 2) -> Study:
     """Write the study `toy` with its artifacts, root "a/tiny", and its files in git below the working directory."""
     block = {"network": NETWORK, "epochs": 2, "base": None}
     study = Study({
-        "study": "toy", "root": "a/tiny", "title": "Toys", "datasets": {"digits": {}}, "explainers": {}, "figures": [],
+        "study": "toy", "root": "a/tiny", "title": "Toys", "datasets": {"digits": {}}, "annotators": {},
+        "explainers": {}, "figures": [],
         "methods": {name: {"from": name, **block, "datasets": None} for name in ACCURACY}, "seeds": seeds,
         "evaluations": {"accuracy": {"datasets": None, "methods": None}},
     })  # fmt: skip

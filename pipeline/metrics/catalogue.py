@@ -161,6 +161,13 @@ METRICS = {
         Metric("mask_area", "Part of the image that the object covers", "∣S∣/HW", "%", 0, 1, "neither", OURS),
         Metric("flat_maps", "Maps that are constant", "flat", "%", 0, 1, "neither", OURS),
         Metric("empty_maps", "Maps without a positive value", "empty", "%", 0, 1, "neither", OURS),
+        # Of masks that an annotator drew.
+        Metric("mask_iou", "Overlap of drawn and human mask", "IoU_mask", "%", 0, 1, "higher", OURS),
+        Metric("mask_dice", "Dice coefficient of drawn and human mask", "Dice_mask", "%", 0, 1, "higher", OURS),
+        Metric("mask_precision", "Part of the drawn mask inside the human one", "Prec_mask", "%", 0, 1, "higher",
+               OURS),
+        Metric("mask_recall", "Part of the human mask inside the drawn one", "Rec_mask", "%", 0, 1, "higher", OURS),
+        # Of attribution maps again: what they are worth.
         Metric("aopc", "Fall of the prediction, relevant regions first", "AOPC", "share", -1, 1, "higher",
                "Samek et al. 2017"),
         Metric("aopc_random", "Fall of the prediction, regions in random order", "AOPC₀", "share", -1, 1, "neither",

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from scipy.stats import t
 
 from pipeline import layout
@@ -22,13 +23,24 @@ class Results:
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """Every evaluation of the study in one long table: the columns of `METRICS`, and `evaluation`, its instance."""
+        """Every evaluation of the study in one long table: the columns of `METRICS`, and `evaluation`, its instance.
+
+        How well annotators draw masks is among them, the annotator as `method`.
+        """
         names = [name for name, *_ in self.study.measurements()]
         frames = [
             read_table(path, METRICS).to_pandas().assign(evaluation=name)
             for name, path in zip(names, self.study.evaluations(), strict=True)
         ]
+        if len(self.mask_quality):
+            frames.append(self.mask_quality.assign(evaluation="annotate"))
         return pd.concat(frames, ignore_index=True)
+
+    @cached_property
+    def mask_quality(self) -> pd.DataFrame:
+        """How well the study's annotators draw masks: the columns of `METRICS`, the annotator as `method`."""
+        tables = [read_table(path, METRICS) for path in self.study.mask_qualities()]
+        return pa.concat_tables([METRICS.empty_table(), *tables]).to_pandas()
 
     @cached_property
     def overall(self) -> pd.DataFrame:

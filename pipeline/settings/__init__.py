@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from pipeline.errors import UserError, unknown
 from pipeline.registry import TABLES
+from pipeline.settings.annotators import AnyAnnotator
 from pipeline.settings.attacks import AnyAttack
 from pipeline.settings.base import Name, Section
 from pipeline.settings.datasets import AnyDataset
@@ -27,17 +28,19 @@ from pipeline.settings.run import Run
 from pipeline.settings.studies import Study
 from pipeline.settings.training import Training
 
-NOUNS = ("datasets", "methods", "explainers", "evaluations")
+NOUNS = ("datasets", "annotators", "methods", "explainers", "evaluations")
 SECTIONS = ("run", "training", *NOUNS, "studies")
 
 #: Names that a study may not take: of the workflow's rules, since all are targets of `snakemake <name>`, and of a page.
 RESERVED = ("all", "datasets", "models", "explanations", "evaluations", "report",
-            "prepare", "train", "explain", "evaluate", "claims", "figure", "page", "index")  # fmt: skip
+            "prepare", "train_annotator", "annotate", "train", "explain", "evaluate",
+            "claims", "figure", "page", "index")  # fmt: skip
 
 #: Blocks that are read by themselves, above all what a stage is given on the command line: noun -> type of its block.
 SLICES = {
     "attack": AnyAttack,
     "dataset": AnyDataset,
+    "annotator": AnyAnnotator,
     "network": AnyNetwork,
     "method": AnyMethod,
     "explainer": AnyExplainer,
@@ -50,6 +53,7 @@ class Settings(Section):
     training: Training = Training()
     """Defaults of every gradient-trained method; a method's own block wins."""
     datasets: dict[Name, AnyDataset]
+    annotators: dict[Name, AnyAnnotator] = Field(default_factory=dict)
     methods: dict[Name, AnyMethod]
     explainers: dict[Name, AnyExplainer] = Field(default_factory=dict)
     evaluations: dict[Name, AnyEvaluation]
@@ -57,8 +61,12 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Settings":
+        for name, annotator in self.annotators.items():
+            _check(f"annotators.{name}.datasets", "dataset", annotator.datasets or (), self.datasets)
         for name, method in self.methods.items():
             self._check_base(name, method.base)
+            if named := getattr(method, "annotator", None):
+                _check(f"methods.{name}.annotator", "annotator", (named,), self.annotators)
             _check(f"methods.{name}.datasets", "dataset", method.datasets or (), self.datasets)
         for name, evaluation in self.evaluations.items():
             place = f"evaluations.{name}"
@@ -102,7 +110,9 @@ def validate(raw: dict) -> Settings:
     for section in (*NOUNS, "studies"):
         for name, block in raw[section].items():
             _must_be_block(f"{section}.{name}", block)
-    users = [*raw["studies"].values(), *raw["evaluations"].values(), *raw["methods"].values()]
+    users = [
+        block for section in ("studies", "evaluations", "methods", "annotators") for block in raw[section].values()
+    ]
     for section in NOUNS:
         raw[section] = expand(section, raw[section], users)
     raw["methods"] = {name: overlay(defaults(raw["training"], block), block) for name, block in raw["methods"].items()}

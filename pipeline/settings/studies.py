@@ -1,4 +1,4 @@
-"""`studies`: which datasets, methods, explainers and evaluations a paper combines, and over how many seeds."""
+"""`studies`: which datasets, annotators, methods, explainers and evaluations a paper combines, over how many seeds."""
 
 from typing import Self
 
@@ -11,6 +11,8 @@ class Study(Section):
     title: str
     """Title of the paper, as the report shows it."""
     datasets: tuple[Name, ...] = Field(min_length=1)
+    annotators: tuple[Name, ...] = ()
+    """Annotator instances whose masks the study shows; those that its methods name come along by themselves."""
     methods: tuple[Name, ...] = ()
     """Method instances; the name of a grid means all of its instances. Without any, the study shows its datasets."""
     explainers: tuple[Name, ...] = ()

@@ -17,10 +17,12 @@ class Sgd(Section):
 
 
 class Adam(Section):
-    """Adam (Kingma and Ba 2015), with betas of 0.9 and 0.999."""
+    """Adam (Kingma and Ba 2015)."""
 
     kind: Literal["adam"] = Field("adam", alias="from")
     learning_rate: PositiveFloat = 1e-3
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    """What the running means of the gradient and of its square keep from step to step."""
     weight_decay: NonNegativeFloat = 0.0
 
 
@@ -70,6 +72,13 @@ class Method(PerDataset):
 
     base: Name | None = None
     """Method instance whose trained network is the start; null starts from random weights."""
+
+
+class UsesMasks(Section):
+    """What a method that trains with object masks has besides."""
+
+    annotator: Name | None = None
+    """Annotator instance whose masks the method trains with, on the same dataset and seed; null takes the dataset's."""
 
 
 Loss = Literal["cross_entropy", "squared_error"]

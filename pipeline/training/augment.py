@@ -27,15 +27,21 @@ def augment(
     crop_padding: int = 0,
     flip: bool = False,
     shift: int = 0,
+    jitter: float = 0,
 ) -> Tensor:
     """Randomly crop, mirror and move each image of a batch, B×C×H×W; keeps shape and dtype.
 
     `resized_crop` enlarges a rectangle of a share of the area between both numbers; `crop_padding` pads with zeros on
     each side and crops back to H×W; `flip` mirrors left and right with probability one half; `shift` moves by up to
-    that many pixels along each axis, around the edge.
+    that many pixels along each axis, around the edge; `jitter` enlarges by that share of the side and crops back.
     """
     if resized_crop:
         pixels = enlarged(pixels, rectangles(len(pixels), pixels.shape[2:], resized_crop, generator))
+    if jitter:
+        whole = torch.tensor(pixels.shape[2:])
+        sides = (whole / (1 + jitter)).expand(len(pixels), 2)
+        corners = torch.rand(len(pixels), 2, generator=generator) * (whole - sides)
+        pixels = enlarged(pixels, torch.cat([corners, sides], dim=1))
     count, _, height, width = pixels.shape
     if not (crop_padding or flip or shift):
         return pixels

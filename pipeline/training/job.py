@@ -79,14 +79,7 @@ def run(
         "class_names": images.notes["class_names"],
         "train_images": len(images),
         "code": code,
-        "versions": versions(),
-        "machine": machine(),
-        "device": torch.cuda.get_device_name() if compute.device.type == "cuda" else "cpu",
-        "precision": compute.precision,
-        "threads": threads,
-        "wall_seconds": time.perf_counter() - start,
-        "images_per_second": session.images_per_second,
-        "notices": session.notices,
+        **circumstances(session, threads, start),
     }
     for notice in session.notices:
         print(f"notice: {notice}", flush=True)
@@ -94,6 +87,20 @@ def run(
     save_checkpoint(model, weights | tensors, header)
     resume.clear()
     print(f"{model}: {dataset}, {method}, seed {seed}, {header['wall_seconds']:.0f} s", flush=True)
+
+
+def circumstances(session: Session, threads: int, start: float) -> dict:
+    """What a checkpoint's header says of how its network was trained; `start` is when, by `time.perf_counter`."""
+    return {
+        "versions": versions(),
+        "machine": machine(),
+        "device": torch.cuda.get_device_name() if session.compute.device.type == "cuda" else "cpu",
+        "precision": session.compute.precision,
+        "threads": threads,
+        "wall_seconds": time.perf_counter() - start,
+        "images_per_second": session.images_per_second,
+        "notices": session.notices,
+    }
 
 
 def digest(*parts: object) -> str:

@@ -28,7 +28,7 @@ class Progress:
             self._write(f"epoch {1 + (self.done - 1) // self.steps}/{self.epochs}  {self._rate()}", end="")
 
     def sweep(self, images: int) -> None:
-        """An epoch over all `images` is done that does not consist of steps."""
+        """An epoch over so many `images` is done whose steps were not counted."""
         self.done += self.steps
         self.images += images
 

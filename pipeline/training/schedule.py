@@ -25,7 +25,7 @@ def optimiser_of(groups: Iterable[dict], settings: "AnyOptimiser") -> torch.opti
     groups = [dict(group) for group in groups]  # the optimiser writes its own options into them
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.kind == "adam":
-        return torch.optim.Adam(groups, lr=rate, weight_decay=decay)
+        return torch.optim.Adam(groups, lr=rate, betas=settings.betas, weight_decay=decay)
     momentum, nesterov = settings.momentum, settings.nesterov
     return torch.optim.SGD(groups, lr=rate, momentum=momentum, weight_decay=decay, nesterov=nesterov)
 

@@ -65,6 +65,7 @@ class Session:
         self._history: list[tuple[int, str, float]] = []
         self._epoch = self._step = 0
         self._seconds = 0.0
+        self._stopped = False
 
     def autocast(self) -> AbstractContextManager:
         """Context for forward passes, in the run's precision."""
@@ -86,17 +87,18 @@ class Session:
         """0-based epochs; each follows the path of `settings` with the first optimiser. Shows the progress.
 
         A method that has other paths calls `follow` at the beginning of an epoch. Without optimisers the method changes
-        the network itself, which is in training mode.
+        the network itself, which is in training mode. Settings with `steps_per_epoch` make an epoch of so many steps,
+        which go through the images as often as it takes.
         """
         self._optimisers, self._epochs = optimisers, settings.epochs
         self._batch_size = getattr(settings, "batch_size", len(self.images))
         self._clocked = settings.clock
-        steps = self.steps_per_epoch(self._batch_size)
+        self._steps = getattr(settings, "steps_per_epoch", None) or self.steps_per_epoch(self._batch_size)
         self._start_epoch()
         if self._resume:
             self._restore(self._resume.load(self.compute.device))
-        self._progress = Progress(settings.epochs, steps, first_step=self._epoch * steps + self._step)
-        while self._epoch < settings.epochs:
+        self._progress = Progress(settings.epochs, self._steps, first_step=self._epoch * self._steps + self._step)
+        while self._epoch < settings.epochs and not self._stopped:
             if optimisers:
                 self.follow(settings, optimisers[0], self._epoch)
             else:
@@ -105,9 +107,15 @@ class Session:
             yield self._epoch
             self._epoch += 1
             self._start_epoch()
-            self._save_if_due()
+            # A state saved now would not know that the training is over.
+            if not self._stopped:
+                self._save_if_due()
         self._progress.finish()
         self.images_per_second = self._progress.images_per_second
+
+    def stop(self) -> None:
+        """Let this epoch be the last."""
+        self._stopped = True
 
     def follow(self, path: "Path", optimiser: torch.optim.Optimizer, epoch: int) -> None:
         """To the end of the epoch: steps of `optimiser` at its rate in 0-based `epoch`, on the path's stages."""
@@ -119,9 +127,11 @@ class Session:
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Shuffled, augmented batches of the epoch: images B×C×H×W float32 in 0..1, labels B."""
-        order = torch.randperm(len(self.images), generator=stream(self.seed, "shuffle", self._epoch))
+        shuffle = stream(self.seed, "shuffle", self._epoch)
+        passes = -(-self._steps * self._batch_size // len(self.images))
+        order = torch.cat([torch.randperm(len(self.images), generator=shuffle) for _ in range(passes)])
         order = on_device(order, self.compute.device)
-        while self._step < self.steps_per_epoch(self._batch_size):
+        while self._step < self._steps:
             rows = order[self._step * self._batch_size : (self._step + 1) * self._batch_size]
             changes = stream(self.seed, "augment", self._epoch, self._step)
             pixels = augment(self.images.pixels[rows], changes, **self.images.notes["augment"])
@@ -154,7 +164,7 @@ class Session:
             row["loss"], row["accuracy"] = (self._sums / self._count).tolist()
             row["learning_rate"] = self._optimiser.param_groups[0]["lr"]
         else:
-            self._progress.sweep(len(self.images))
+            self._progress.sweep(self._steps * self._batch_size)
         row |= values
         if self._watched:
             row["test_accuracy"] = accuracy(self.network, self._watched)

@@ -15,7 +15,7 @@ import torch
 def derive(seed: int, *names: str | int) -> int:
     """63-bit seed of the stream called by `names`.
 
-    Purpose first: init, shuffle, augment, explain, attack, evaluate, randomise.
+    Purpose first: init, shuffle, augment, annotate, hold_out, explain, attack, evaluate, randomise.
     """
     text = "/".join(map(str, (seed, *names)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

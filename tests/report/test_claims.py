@@ -224,6 +224,7 @@ def stage(folder: Path, *published: str) -> tuple[Study, list[dict], dict]:
             "study": "toy",
             "root": "a",
             "datasets": {"digits": {}},
+            "annotators": {},
             "seeds": 3,
             "methods": {"csg": {"datasets": None}, "std": {"datasets": None}},
             "evaluations": {"accuracy": {"datasets": None, "methods": None}},

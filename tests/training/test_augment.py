@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import resized_crop
 
 from pipeline.training.augment import augment, enlarged, rectangles
+from pipeline.training.streams import stream
 
 
 def pictures(count: int = 6, channels: int = 3, height: int = 5, width: int = 7) -> Tensor:
@@ -123,3 +124,16 @@ def test_resized_crops_come_before_the_other_changes():
     cropped = augment(pixels, generator, resized_crop=(0.3, 1.0))
     assert not torch.equal(cropped, pixels)
     assert torch.equal(both, augment(cropped, generator, shift=2))
+
+
+def test_jitter_enlarges_and_crops_back_at_a_random_place():
+    """A side of 8 becomes 10; the place of the crop is read off a picture whose value is its own row or column."""
+    ramp = torch.arange(8.0).expand(40, 2, 8, 8).clone()
+    ramp[:, 0] = ramp[:, 1].mT
+    changed = augment(ramp, stream(0, "augment", 0, 0), jitter=0.25)
+    for axis, along in ((0, changed[:, 0, :, 3]), (1, changed[:, 1, 3, :])):
+        steps = along[:, 2:-1] - along[:, 1:-2]
+        assert torch.allclose(steps, torch.tensor(0.8), atol=1e-4), axis
+        corners = along[:, 3] - (3.5 * 0.8 - 0.5)
+        assert corners.min() >= -1e-4 and corners.max() <= 1.6 + 1e-4
+        assert corners.min() < 0.3 and corners.max() > 1.3 and len(corners.unique()) == 40

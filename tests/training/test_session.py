@@ -242,6 +242,30 @@ def test_without_optimisers_only_what_the_method_says_is_recorded():
     ]  # fmt: skip
 
 
+def test_a_round_of_steps_goes_through_the_images_as_often_as_it_takes():
+    """50 images are three batches of 16; rounds of seven batches see each image twice or three times."""
+    run = session()
+    settings = SimpleNamespace(**vars(options(epochs=2)) | {"steps_per_epoch": 7})
+    rounds = seen(run, settings)
+    assert [[len(batch) for batch in one] for one in rounds] == [[16] * 7] * 2
+    for one in rounds:
+        numbers = [number for batch in one for number in batch]
+        assert sorted(numbers[:50]) == sorted(numbers[50:100]) == list(range(50))
+        assert numbers[:50] != numbers[50:100]
+    assert rounds[0] != rounds[1]
+
+
+def test_a_method_can_let_an_epoch_be_the_last():
+    run, saved = session(), []
+    run._resume = SimpleNamespace(load=lambda device: None, due=lambda: True, save=saved.append)
+    for epoch in run.epochs(options(epochs=9)):
+        if epoch == 2:
+            run.stop()
+        run.record(residual=0.0)
+    assert [row["epoch"] for row in run.history().to_pylist()] == [0, 1, 2]
+    assert [state["epoch"] for state in saved] == [1, 2], "a state of after the end would be trained on"
+
+
 # Streams.
 
 

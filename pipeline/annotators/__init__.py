@@ -1,0 +1,1 @@
+"""Annotators: networks that learn from a few human masks to draw the others."""
