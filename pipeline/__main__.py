@@ -117,6 +117,7 @@ def train(args: argparse.Namespace) -> None:
         base=base,
         pretrained=pretrained,
         watched=args.watched or watched,
+        masks=args.masks,
         model=args.model or layout.model(_root(args), *place),
         history=args.history or layout.history(_root(args), *place),
         state=args.state or layout.state(_root(args), *place),
@@ -348,8 +349,9 @@ def _parser() -> argparse.ArgumentParser:
     raw.add_argument("names", nargs="*", metavar="NAME", help="datasets to fetch or draw, as in `from:`")
     seconds = {"type": float, "metavar": "S", "help": "save the state so often (default: run.save_seconds)"}
     precision = {"choices": ["auto", "fp32", "bf16"], "help": "default: run.precision"}
+    optional_masks = {**optional, "help": "table of masks in place of the dataset's own (default: these)"}
     add(train, "train one network", "dataset", "method", seed=True, data=path, base=optional, watched=optional,
-        model=path, history=path, state=path, save_seconds=seconds, precision=precision, **machine, **job)
+        masks=optional_masks, model=path, history=path, state=path, save_seconds=seconds, precision=precision, **machine, **job)
     add(explain, "attribution maps of one network", "dataset", "method", "explainer", seed=True, model=path, data=path,
         output=path, **machine, **job)
     add(evaluate, "measure one network", "evaluation", "dataset", "method", seed=True, model=path, history=path,

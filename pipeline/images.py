@@ -65,13 +65,19 @@ def read_masks(path: str, limit: int | None = None) -> np.ndarray:
     for row, cell in enumerate(cells):
         if cell is None:
             continue
-        mask = cv2.imdecode(np.frombuffer(cell["bytes"], np.uint8), cv2.IMREAD_GRAYSCALE)
-        if mask is None:
-            raise UserError(f"{path}: mask in row {row} is no image; delete the file and run snakemake again")
+        mask = decode_mask(path, row, cell)
         if masks is None:
             masks = np.zeros((len(cells), *mask.shape), bool)
         masks[row] = _fitting(path, row, mask, masks) > 0
     return _some(path, masks)
+
+
+def decode_mask(path: str, row: int, cell: dict) -> np.ndarray:
+    """The mask in that row of a table, H×W uint8; raises `UserError` naming both if it is no image."""
+    mask = cv2.imdecode(np.frombuffer(cell["bytes"], np.uint8), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise UserError(f"{path}: mask in row {row} is no image; delete the file and run snakemake again")
+    return mask
 
 
 def _decoded(path: str, column: pa.ChunkedArray, first: int = 0) -> Iterator[np.ndarray]:

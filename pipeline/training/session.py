@@ -43,7 +43,8 @@ class Session:
 
     `name` is the method instance, for messages; `watched` are images on which accuracy is recorded after every epoch,
     for curves alone: nothing is chosen by it. `notices` collects what a reader of the results has to know about the
-    run, one sentence each. Without `resume` a run that is killed starts anew.
+    run, one sentence each. Without `resume` a run that is killed starts anew. `masks`, N×1×H×W uint8 where 255 is the
+    relevant region, are there for methods that ask for them.
     """
 
     def __init__(
@@ -55,12 +56,13 @@ class Session:
         name: str = "<name>",
         resume: Resume | None = None,
         watched: Images | None = None,
+        masks: Tensor | None = None,
     ) -> None:
         self.network = network.to(compute.device, memory_format=compute.memory_format)
         self.images, self.compute, self.seed, self.name = images, compute, seed, name
         self.notices: list[str] = []
         self.images_per_second = 0.0
-        self._resume, self._watched = resume, watched
+        self._resume, self._watched, self._masks = resume, watched, masks
         self._tracked: dict[str, Tensor] = {}
         self._history: list[tuple[int, str, float]] = []
         self._epoch = self._step = 0
@@ -110,23 +112,46 @@ class Session:
         self.images_per_second = self._progress.images_per_second
 
     def follow(self, path: "Path", optimiser: torch.optim.Optimizer, epoch: int) -> None:
-        """To the end of the epoch: steps of `optimiser` at its rate in 0-based `epoch`, on the path's stages."""
+        """To the end of the epoch: steps of `optimiser` at its rates in 0-based `epoch`, on the path's stages."""
         self._optimiser = optimiser
-        rate = learning_rate(path.schedule, path.optimiser.learning_rate, epoch, self._epochs)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        steps = self.steps_per_epoch(self._batch_size)
+        self._rates = [
+            learning_rate(path.schedule, path.optimiser.learning_rate, epoch, self._epochs, step, steps)
+            for step in range(steps)
+        ]
+        self._set_rate()
         train_only(self.network, path, self.name)
+
+    def _set_rate(self) -> None:
+        # A training whose state was saved behind its epoch's last step has no more of them.
+        rate = self._rates[min(self._step, len(self._rates) - 1)]
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Shuffled, augmented batches of the epoch: images B×C×H×W float32 in 0..1, labels B."""
+        for pixels, rows in self._augmented(self.images.pixels):
+            yield self._floats(pixels), self.images.labels[rows]
+
+    def masked_batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """The same batches with masks B×1×H×W float32 in 0..1, which are cropped, mirrored and moved as the images."""
+        channels = self.images.pixels.shape[1]
+        for pixels, rows in self._augmented(self.images.pixels, self._masks):
+            images, masks = pixels.split([channels, 1], dim=1)
+            yield self._floats(images), self.images.labels[rows], self._floats(masks)
+
+    def _floats(self, pixels: Tensor) -> Tensor:
+        return pixels.to(torch.float32, memory_format=self.compute.memory_format).div_(255)
+
+    def _augmented(self, *planes: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Rows of all `planes` N×…×H×W as channels of one picture, augmented, with their numbers; a batch at a time."""
         order = torch.randperm(len(self.images), generator=stream(self.seed, "shuffle", self._epoch))
         order = on_device(order, self.compute.device)
         while self._step < self.steps_per_epoch(self._batch_size):
             rows = order[self._step * self._batch_size : (self._step + 1) * self._batch_size]
             changes = stream(self.seed, "augment", self._epoch, self._step)
-            pixels = augment(self.images.pixels[rows], changes, **self.images.notes["augment"])
-            images = pixels.to(torch.float32, memory_format=self.compute.memory_format).div_(255)
-            yield images, self.images.labels[rows]
+            pixels = planes[0][rows] if len(planes) == 1 else torch.cat([plane[rows] for plane in planes], dim=1)
+            yield augment(pixels, changes, **self.images.notes["augment"]), rows
             self._step += 1
             self._save_if_due()
 
@@ -134,6 +159,7 @@ class Session:
         """Gradient step of the optimiser on `loss`; adds loss and hits to the epoch's sums."""
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        self._set_rate()
         self._optimiser.step()
         with torch.no_grad():
             hits = (logits.argmax(1) == labels).sum()
