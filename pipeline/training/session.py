@@ -133,12 +133,16 @@ class Session:
         for pixels, rows in self._augmented(self.images.pixels):
             yield self._floats(pixels), self.images.labels[rows]
 
-    def masked_batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """The same batches with masks B×1×H×W float32 in 0..1, which are cropped, mirrored and moved as the images."""
+    def masked_batches(self, masks: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """The same batches with masks B×1×H×W float32 in 0..1, which are cropped, mirrored and moved as the images.
+
+        `masks` is "given", or "shuffled" for each image with the mask of the one before it in the shuffled batch.
+        """
+        shift = 1 if masks == "shuffled" else 0
         channels = self.images.pixels.shape[1]
         for pixels, rows in self._augmented(self.images.pixels, self._masks):
-            images, masks = pixels.split([channels, 1], dim=1)
-            yield self._floats(images), self.images.labels[rows], self._floats(masks)
+            images, regions = pixels.split([channels, 1], dim=1)
+            yield self._floats(images), self.images.labels[rows], self._floats(regions.roll(shift, 0))
 
     def _floats(self, pixels: Tensor) -> Tensor:
         return pixels.to(torch.float32, memory_format=self.compute.memory_format).div_(255)
@@ -155,8 +159,8 @@ class Session:
             self._step += 1
             self._save_if_due()
 
-    def step(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Gradient step of the optimiser on `loss`; adds loss and hits to the epoch's sums."""
+    def step(self, loss: Tensor, logits: Tensor, labels: Tensor, **terms: Tensor) -> None:
+        """Gradient step of the optimiser on `loss`; adds loss and hits to the epoch's sums, and named `terms` of it."""
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self._set_rate()
@@ -164,11 +168,14 @@ class Session:
         with torch.no_grad():
             hits = (logits.argmax(1) == labels).sum()
             self._sums += torch.stack([loss.detach() * len(labels), hits])
+            for name, term in terms.items():
+                self._terms[name] = self._terms.get(name, 0.0) + term.detach().double() * len(labels)
         self._count += len(labels)
         self._progress.step(len(labels))
 
     def record(self, **values: float) -> None:
-        """Close the epoch: mean loss, training accuracy and learning rate of its steps, and the method's own `values`.
+        """Close the epoch: mean loss, training accuracy and learning rate of its steps, the means of the terms that the
+        steps were given, and the method's own `values`.
 
         Behind them the seconds of training so far and the accuracy on watched images, if the settings ask for them.
         """
@@ -179,6 +186,7 @@ class Session:
         if self._count:
             row["loss"], row["accuracy"] = (self._sums / self._count).tolist()
             row["learning_rate"] = self._optimiser.param_groups[0]["lr"]
+            row |= {name: (total / self._count).item() for name, total in self._terms.items()}
         else:
             self._progress.sweep(len(self.images))
         row |= values
@@ -204,6 +212,7 @@ class Session:
         self._step = 0
         # Sums over the epoch of loss and hits, kept on the device: reading them would wait for it.
         self._sums = torch.zeros(2, device=self.compute.device, dtype=torch.float64)
+        self._terms: dict[str, Tensor] = {}
         self._count = 0
         # For layers that draw from torch's global generators, such as dropout.
         torch.manual_seed(derive(self.seed, "layers", self._epoch))
@@ -217,6 +226,7 @@ class Session:
                     "epoch": self._epoch,
                     "step": self._step,
                     "sums": self._sums,
+                    "terms": self._terms,
                     "count": self._count,
                     "history": self._history,
                     "network": self.network.state_dict(),
@@ -232,7 +242,8 @@ class Session:
         if state is None:
             return
         self._epoch, self._step = state["epoch"], state["step"]
-        self._sums, self._count, self._seconds = state["sums"], state["count"], state["seconds"]
+        self._sums, self._terms = state["sums"], state["terms"]
+        self._count, self._seconds = state["count"], state["seconds"]
         self._history = [tuple(row) for row in state["history"]]
         self.network.load_state_dict(state["network"])
         for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
