@@ -351,7 +351,8 @@ def _parser() -> argparse.ArgumentParser:
     precision = {"choices": ["auto", "fp32", "bf16"], "help": "default: run.precision"}
     optional_masks = {**optional, "help": "table of masks in place of the dataset's own (default: these)"}
     add(train, "train one network", "dataset", "method", seed=True, data=path, base=optional, watched=optional,
-        masks=optional_masks, model=path, history=path, state=path, save_seconds=seconds, precision=precision, **machine, **job)
+        masks=optional_masks, model=path, history=path, state=path, save_seconds=seconds,
+        precision=precision, **machine, **job)
     add(explain, "attribution maps of one network", "dataset", "method", "explainer", seed=True, model=path, data=path,
         output=path, **machine, **job)
     add(evaluate, "measure one network", "evaluation", "dataset", "method", seed=True, model=path, history=path,

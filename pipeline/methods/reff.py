@@ -45,6 +45,4 @@ def fit(session: Session, settings: "Reff") -> dict[str, Tensor]:
 
 def penalty(maps: list[Tensor], masks: Tensor, norm: str) -> Tensor:
     """Σ_l ‖h w (1 − m^l) ∘ M^l‖ of `maps` B×h×w and `masks` B×1×H×W in 0..1; 0 where masks are 1 everywhere."""
-    return sum(
-        mean_norm(of_layer[0].numel() * (1 - at_size_of(of_layer, masks)) * of_layer, norm) for of_layer in maps
-    )
+    return sum(mean_norm(of_layer[0].numel() * (1 - at_size_of(of_layer, masks)) * of_layer, norm) for of_layer in maps)

@@ -1,8 +1,8 @@
 """Plain convolutional networks, small enough for one thread of a processor (reff.md section 9).
 
-Blocks of a 3×3 convolution, batch normalisation and ReLU; the first may have a stride. Four blocks with the stride 2
-see 15×15 pixels, fewer than a digit of 24 has: what lies outside the object stays out of the maps inside it, since batch
-normalisation mixes no places, either (section 3.3).
+Blocks of a 3×3 convolution, batch normalisation and ReLU; the first may have a stride. A place of the last of four
+blocks with the stride 2 sees 15×15 pixels, fewer than a digit of 24 has: most of what lies outside the object stays out
+of the maps inside it, since batch normalisation mixes no places, either (section 3.3).
 """
 
 from itertools import pairwise

@@ -51,9 +51,9 @@ def run(
     """Train one network: `fit` on the images of `data`, from random weights or those of the checkpoint `base`.
 
     Without a base `pretrained` is the file of weights that the settings name, if they do. `watched` is a table of
-    images on which accuracy is recorded. `masks` is a table of masks in place of the dataset's own, for methods that train
-    with masks. Writes the checkpoint `model` (tensors `network.*` and those of the method)
-    and the table `history`. Until then the folder `state` holds what is needed to go on, saved every `save_seconds`.
+    images on which accuracy is recorded, `masks` one of masks in place of the dataset's own, for methods with masks.
+    Writes the checkpoint `model` (tensors `network.*` and those of the method) and the table `history`. Until then the
+    folder `state` holds what is needed to go on, saved every `save_seconds`.
     """
     start = time.perf_counter()
     compute = choose(device, precision, threads)

@@ -167,5 +167,7 @@ def test_layers_are_the_ends_of_stages():
 
 @pytest.mark.parametrize("stage", ["block5", "head"])
 def test_a_stage_without_maps_is_named(stage):
-    with pytest.raises(UserError, match=rf"^methods\.tried\.layers: no stage '{stage}' with maps; there are block1, .*"):
+    with pytest.raises(
+        UserError, match=rf"^methods\.tried\.layers: no stage '{stage}' with maps; there are block1, .*"
+    ):
         layers_of(built(CONVNET), ("block1", stage), "tried")

@@ -173,7 +173,9 @@ def test_a_training_that_was_killed_ends_in_the_same_bytes(tmp_path, steps):
 
 def test_a_stage_that_the_network_lacks_is_named():
     settings = options("reff", layers=["layer4"])
-    with pytest.raises(UserError, match=r"methods\.tried\.layers: no stage 'layer4' with maps; there are block1, block2"):
+    with pytest.raises(
+        UserError, match=r"methods\.tried\.layers: no stage 'layer4' with maps; there are block1, block2"
+    ):
         fit(session(settings), settings)
 
 

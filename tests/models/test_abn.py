@@ -19,7 +19,7 @@ def test_both_branches_of_a_resnet_have_their_shapes(depth):
     network = built({"from": "abn", "trunk": {"from": "resnet", "depth": depth}}).eval()
     logits, attention_logits, attention = network.branches(images(224)[:1])
     assert logits.shape == attention_logits.shape == (1, 10) and attention.shape == (1, 14, 14)
-    assert 0 <= attention.min() and attention.max() <= 1
+    assert attention.min() >= 0 and attention.max() <= 1
 
 
 @torch.no_grad()
@@ -69,7 +69,9 @@ def test_the_attention_branch_begins_as_the_last_stage_with_stride_1():
 def test_pretrained_weights_reach_trunk_and_attention_branch(tmp_path):
     trunk = built({"from": "resnet"})
     file = tmp_path / "weights.safetensors"
-    weights = {name: tensor + 0.25 for name, tensor in trunk.backbone.state_dict().items() if tensor.is_floating_point()}
+    weights = {
+        name: tensor + 0.25 for name, tensor in trunk.backbone.state_dict().items() if tensor.is_floating_point()
+    }
     save_file(weights, file)
     network = built({"from": "abn", "trunk": {"from": "resnet", "pretrained": str(file)}})
     network.load_pretrained()

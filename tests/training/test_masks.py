@@ -29,7 +29,9 @@ def written(path: Path, masks: list[np.ndarray | None], side: int = 8) -> Images
     """A dataset table of grey images w, x, y, … with those masks."""
     prepared = Prepared(class_names=["a", "b"], mean=[0.5], std=[0.1], train=(), test=(), columns=("mask",))
     samples = [
-        Sample(sample_id=name, image=DRAWS.integers(256, size=(side, side, 1), dtype=np.uint8), label=row % 2, mask=mask)
+        Sample(
+            sample_id=name, image=DRAWS.integers(256, size=(side, side, 1), dtype=np.uint8), label=row % 2, mask=mask
+        )
         for row, (name, mask) in enumerate(zip("wxyz", masks, strict=False))
     ]
     write_samples(path, samples, prepared, augment={})
@@ -94,7 +96,9 @@ def test_wrong_tables_are_named(tmp_path):
         training_masks(images, larger, "tried")
     with pytest.raises(UserError, match=r"none\.parquet: no such file"):
         training_masks(images, str(tmp_path / "none.parquet"), "tried")
-    damaged = pa.table({"sample_id": ["w"], "mask": pa.array([{"bytes": b"no", "path": None}], MASKS.field("mask").type)})
+    damaged = pa.table(
+        {"sample_id": ["w"], "mask": pa.array([{"bytes": b"no", "path": None}], MASKS.field("mask").type)}
+    )
     pq.write_table(damaged, tmp_path / "m.parquet")
     with pytest.raises(UserError, match=r"m\.parquet: mask in row 0 is no image"):
         training_masks(images, str(tmp_path / "m.parquet"), "tried")
