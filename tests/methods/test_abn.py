@@ -45,7 +45,7 @@ def test_a_step_is_that_on_the_three_terms():
 
 
 def test_training_brings_the_map_to_the_mask():
-    settings = options("abn", weight=10.0, epochs=8, optimiser={"from": "adamw", "learning_rate": 3e-2})
+    settings = options("abn", weight=10.0, epochs=20, optimiser={"from": "adamw", "learning_rate": 3e-2})
     curve = [row["value"] for row in fitted(settings, fill=255).history().to_pylist() if row["metric"] == "distance"]
     assert curve[-1] < 0.8 * curve[0]
 
