@@ -154,6 +154,8 @@ def train(args: argparse.Namespace) -> None:
         base = layout.model(_root(args), args.dataset, block.base, args.seed)
     pretrained = None if base else block.network.pretrained_file
     watched = layout.dataset(_root(args), args.dataset, "test") if block.watch_test else None
+    annotator = getattr(block, "annotator", None)
+    masks = layout.masks(_root(args), args.dataset, annotator, args.seed) if annotator else None
     job.run(
         fit=registry.load("method", block.kind),
         build=registry.load("network", block.network.kind),
@@ -165,6 +167,7 @@ def train(args: argparse.Namespace) -> None:
         base=base,
         pretrained=pretrained,
         watched=args.watched or watched,
+        masks=args.masks or masks,
         model=args.model or layout.model(_root(args), *place),
         history=args.history or layout.history(_root(args), *place),
         state=args.state or layout.state(_root(args), *place),

@@ -39,6 +39,10 @@ DATASET_EXTRA = {
 #: Course of a training: one row an epoch and metric.
 HISTORY = pa.schema([("epoch", pa.int64()), ("metric", pa.string()), ("value", pa.float64())])
 
+#: Masks that stand in for a dataset's own in a training: encoded images, 255 where a region is relevant, 0 where it is
+#: not. The table may have more columns.
+MASKS = pa.schema([("sample_id", pa.string()), ("mask", IMAGE)])
+
 #: Attribution maps: `map` is row-major, height × width, signed; `target` is the logit that it explains.
 EXPLANATIONS = pa.schema(
     [

@@ -65,9 +65,7 @@ def read_masks(path: str, limit: int | None = None) -> np.ndarray:
     for row, cell in enumerate(cells):
         if cell is None:
             continue
-        mask = cv2.imdecode(np.frombuffer(cell["bytes"], np.uint8), cv2.IMREAD_GRAYSCALE)
-        if mask is None:
-            raise UserError(f"{path}: mask in row {row} is no image; delete the file and run snakemake again")
+        mask = decode_mask(path, row, cell)
         if masks is None:
             masks = np.zeros((len(cells), *mask.shape), bool)
         masks[row] = _fitting(path, row, mask, masks) > 0
@@ -81,6 +79,14 @@ def read_pseudo_masks(path: str) -> tuple[list[str], np.ndarray]:
     """
     table = read_table(path, PSEUDO_MASKS, columns=["sample_id", "mask"])
     return table["sample_id"].to_pylist(), decode(path, table["mask"])[..., 0]
+
+
+def decode_mask(path: str, row: int, cell: dict) -> np.ndarray:
+    """The mask in that row of a table, H×W uint8; raises `UserError` naming both if it is no image."""
+    mask = cv2.imdecode(np.frombuffer(cell["bytes"], np.uint8), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise UserError(f"{path}: mask in row {row} is no image; delete the file and run snakemake again")
+    return mask
 
 
 def _decoded(path: str, column: pa.ChunkedArray, first: int = 0) -> Iterator[np.ndarray]:

@@ -16,6 +16,8 @@ NETWORKS = {
     "resnet_cifar": ({"from": "resnet_cifar", "blocks": 2, "channels": [4, 6, 12]}, 16),
     "resnet18": ({"from": "resnet", "depth": 18}, 64),
     "resnet50": ({"from": "resnet", "depth": 50}, 64),
+    "convnet": ({"from": "convnet", "channels": [4, 6, 6, 12]}, 16),
+    "abn": ({"from": "abn", "trunk": {"from": "resnet_cifar", "blocks": 1, "channels": [4, 6, 12]}}, 16),
     "alexnet_cifar": ({"from": "alexnet_cifar", "channels": [4, 6, 8, 6, 12], "hidden": 16}, 32),
 }
 

@@ -223,6 +223,9 @@ PIXELS = {
     )
 }  # fmt: skip
 
+#: Trainings that stand on Grad-CAM.
+FOCUSED = {"train reff", "train reff_centred", "train map_error"}
+
 
 def jobs() -> dict[str, str]:
     """Digest of every job that the settings name."""
@@ -246,10 +249,10 @@ def jobs() -> dict[str, str]:
         ("methods.std", {f"train {name}" for name in ("std", "sgd", "sgd_tuned", "sgd_deep", "adam", "adam_deep")}),
         ("metrics.sparsity", {"evaluate sparsity"}),
         ("evaluations.accuracy", {"evaluate accuracy"}),
-        ("explainers.cam", {"explain cam"}),
+        ("explainers.cam", {"explain cam", "explain grad_cam"} | FOCUSED),
         ("explainers.filter_gradient", {"explain filter_gradient", "evaluate localisation"}),
         # Evaluations that run an explainer or an attack themselves depend on the one that their settings name.
-        ("explainers.layers", {"explain grad_cam"}),
+        ("explainers.layers", {"explain grad_cam"} | FOCUSED),
         ("explainers.input_gradient", PIXELS | {"evaluate map_robustness", "evaluate randomisation"}),
         ("attacks.pgd", {"evaluate adversarial", "evaluate adversarial_detection"}),
         ("attacks.fgsm", {"evaluate adversarial_detection"}),
@@ -275,7 +278,8 @@ def test_shared_code_reaches_every_kind_of_job_that_uses_it(copy):
     copy.write("pipeline.models.resnet_cifar", copy.path("pipeline.models.resnet_cifar").read_text() + "\nADDED = 1\n")
     # All that build the network; preparing data, reporting, and training another network do not.
     users = {job for job in digests if job.split()[0] in ("train", "explain", "evaluate")}
-    others = {f"train {name}" for name, method in SETTINGS.methods.items() if method.network.kind != "resnet_cifar"}
+    builders = ("resnet_cifar", "abn")  # an attention branch network may have it as its trunk
+    others = {f"train {name}" for name, method in SETTINGS.methods.items() if method.network.kind not in builders}
     assert others and changed(digests, jobs()) == users - others
 
 

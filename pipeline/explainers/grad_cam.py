@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
+from pipeline.explainers.cam import cam
 from pipeline.explainers.layers import captured
 from pipeline.explainers.maps import resized
 
@@ -33,15 +34,26 @@ def grad_cam(
     with torch.enable_grad(), captured(network, layers) as outputs:
         # The gradient of the sum is the stack of the single gradients, since evaluation mode mixes no examples.
         score = network(images).gather(1, targets[:, None]).sum()
-    activations = [outputs[layer] for layer in layers]
-    for layer, maps in zip(layers, activations, strict=True):
+    return maps_of(score, {layer: outputs[layer] for layer in layers}, create_graph=create_graph)
+
+
+def maps_of(score: Tensor, activations: dict[str, Tensor], *, create_graph: bool = False) -> list[Tensor]:
+    """Maps B×h×w ≥ 0 of each layer for a `score` summed over the batch, from its `activations` B×K×h×w by name.
+
+    One pass backwards serves all layers. Sums are in single precision at least. Errors are those of `grad_cam`.
+    """
+    for layer, maps in activations.items():
         if maps.dim() != 4:
             raise UserError(f"layers: '{layer}' gives no maps but a tensor of {maps.dim()} dimensions, expected 4")
-    gradients = torch.autograd.grad(score, activations, create_graph=create_graph)
+    gradients = torch.autograd.grad(score, list(activations.values()), create_graph=create_graph)
     return [
-        torch.einsum("bk,bkhw->bhw", gradient.mean((2, 3)), maps).relu()
-        for gradient, maps in zip(gradients, activations, strict=True)
+        cam(_at_least_single(maps), _at_least_single(gradient).mean((2, 3))).relu()
+        for gradient, maps in zip(gradients, activations.values(), strict=True)
     ]
+
+
+def _at_least_single(values: Tensor) -> Tensor:
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def explain(network: nn.Module, images: Tensor, targets: Tensor, settings: "GradCam") -> Tensor:

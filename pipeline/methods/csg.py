@@ -164,7 +164,7 @@ def warn_if_too_short(session: Session, settings: "Csg") -> None:
     counted = range(len(epochs)) if settings.csg_path else epochs
     full_rate = sum(learning_rate(path.schedule, start, epoch, settings.epochs) == start for epoch in counted)
     steps = full_rate * session.steps_per_epoch(settings.batch_size)
-    if path.optimiser.kind == "adam":
+    if path.optimiser.kind in ("adam", "adamw"):
         # Adam's steps are about as long as its rate, however small the gradient.
         travel, how, remedy = start * steps, "learning rate", "the learning rate of the CSG path"
     else:

@@ -40,6 +40,15 @@ class Classifier(nn.Module):
             start += children
         return found
 
+    def stage_outputs(self) -> dict[str, str]:
+        """Name of the module whose output is that of a stage, for each stage of the backbone in forward order."""
+        names, end = [name for name, _ in self.backbone.named_children()], 0
+        found = {}
+        for stage, children in self._children_of_stages.items():
+            end += children
+            found[stage] = f"backbone.{names[end - 1]}"
+        return found
+
     def load_pretrained(self) -> None:
         """Replace random weights by those that the settings name; leaves them where the settings know none.
 
@@ -97,6 +106,6 @@ def linear_head(network: nn.Module, user: str, remedy: str) -> nn.Linear:
     if not isinstance(network, GapClassifier):
         raise UserError(
             f"{user} needs a linear layer on pooled features, which the network {type(network).__name__} does not "
-            f"have; {remedy}, or use a network with global average pooling (resnet_cifar, resnet)"
+            f"have; {remedy}, or use a network with global average pooling (resnet_cifar, resnet, convnet)"
         )
     return network.head

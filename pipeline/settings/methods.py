@@ -1,10 +1,11 @@
-"""`methods`: a class per `from:`; those of admm.md are in splitting.py."""
+"""`methods`: a class per `from:`; those of admm.md are in splitting.py, those of reff.md in focusing.py."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from pipeline.settings.base import Section
+from pipeline.settings.focusing import Abn, Backgrounds, MapError, Reff, Rrr
 from pipeline.settings.splitting import Admm, BlockAdmm, DeepFacto, Dladmm, Gotmare, Taylor, Zeng
 from pipeline.settings.training import Loss, Method, Path, Training
 
@@ -78,6 +79,7 @@ class Csg(Method, Training):
 
 
 AnyMethod = Annotated[
-    Std | Csg | BlockAdmm | Gotmare | Admm | Taylor | Zeng | Dladmm | DeepFacto,
+    Std | Csg | BlockAdmm | Gotmare | Admm | Taylor | Zeng | Dladmm | DeepFacto
+    | Reff | MapError | Rrr | Abn | Backgrounds,
     Field(discriminator="kind"),
 ]

@@ -65,4 +65,29 @@ class Mlp(Network):
     """Normal draw of weights (admm.md 3.5) of variance 1/(3 fan_in), 2/fan_in, or 0.01², that with biases of 0.1."""
 
 
-AnyNetwork = Annotated[ResnetCifar | Resnet | AlexnetCifar | Mlp, Field(discriminator="kind")]
+class Convnet(Network):
+    """Plain convolutional network: blocks of 3×3 convolution, batch norm and ReLU, then global average pooling."""
+
+    kind: Literal["convnet"] = Field("convnet", alias="from")
+    channels: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (16, 24, 32, 32)
+    """Filters of the blocks; the last number is K, the number of filters that gates choose from."""
+    stride: PositiveInt = 2
+    """Stride of the first block; the others have 1."""
+
+
+AnyTrunk = Annotated[ResnetCifar | Resnet | Convnet, Field(discriminator="kind")]
+
+
+class Abn(Network):
+    """Attention branch network (Fukui et al. 2019): its map multiplies what the last stage of a trunk sees."""
+
+    kind: Literal["abn"] = Field("abn", alias="from")
+    trunk: AnyTrunk = ResnetCifar()
+    """Network whose last stage becomes the perception branch, and a copy of it the attention branch."""
+
+    @property
+    def pretrained_file(self) -> str | None:
+        return self.trunk.pretrained_file
+
+
+AnyNetwork = Annotated[ResnetCifar | Resnet | AlexnetCifar | Mlp | Convnet | Abn, Field(discriminator="kind")]

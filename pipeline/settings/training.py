@@ -26,7 +26,15 @@ class Adam(Section):
     weight_decay: NonNegativeFloat = 0.0
 
 
-AnyOptimiser = Annotated[Sgd | Adam, Field(discriminator="kind")]
+class AdamW(Section):
+    """Adam whose weight decay is apart from its gradient (Loshchilov and Hutter 2019), with betas of 0.9 and 0.999."""
+
+    kind: Literal["adamw"] = Field("adamw", alias="from")
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 1e-2
+
+
+AnyOptimiser = Annotated[Sgd | Adam | AdamW, Field(discriminator="kind")]
 
 
 class Steps(Section):
@@ -38,11 +46,26 @@ class Steps(Section):
     factor: Annotated[float, Field(gt=0, le=1)] = 0.1
 
 
+class OneCycle(Section):
+    """From a small learning rate up to that of the optimiser and down again, step by step (Smith and Topin 2018)."""
+
+    kind: Literal["one_cycle"] = Field("one_cycle", alias="from")
+    rise: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Share of the steps after which the rate is highest."""
+    start_divisor: PositiveFloat = 25.0
+    """The highest rate over that of the first step."""
+    end_divisor: PositiveFloat = 1e4
+    """The rate of the first step over that of the last."""
+
+
+AnySchedule = Annotated[Steps | OneCycle, Field(discriminator="kind")]
+
+
 class Path(Section):
     """What is trained, and how."""
 
     optimiser: AnyOptimiser = Sgd()
-    schedule: Steps = Steps()
+    schedule: AnySchedule = Steps()
     trainable: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Stages of the network that are trained, such as layer4 and head; the others stay as they are. Null means all."""
     freeze_batch_norm: bool = False
@@ -69,16 +92,11 @@ class Training(Course, Path):
 class Method(PerDataset):
     backpropagates: ClassVar[bool] = True
     """Whether `training` in params.yaml holds its defaults."""
+    needs_masks: ClassVar[bool] = False
+    """Whether batches come with masks."""
 
     base: Name | None = None
     """Method instance whose trained network is the start; null starts from random weights."""
-
-
-class UsesMasks(Section):
-    """What a method that trains with object masks has besides."""
-
-    annotator: Name | None = None
-    """Annotator instance whose masks the method trains with, on the same dataset and seed; null takes the dataset's."""
 
 
 Loss = Literal["cross_entropy", "squared_error"]

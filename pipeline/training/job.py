@@ -16,6 +16,7 @@ from pipeline.files import file_digest
 from pipeline.machine import machine, versions
 from pipeline.training.compute import choose
 from pipeline.training.data import Images
+from pipeline.training.masks import training_masks
 from pipeline.training.resume import Resume
 from pipeline.training.session import Session
 from pipeline.training.streams import seeded
@@ -37,6 +38,7 @@ def run(
     base: str | None,
     pretrained: str | None,
     watched: str | None,
+    masks: str | None,
     model: str,
     history: str,
     state: str,
@@ -49,11 +51,14 @@ def run(
     """Train one network: `fit` on the images of `data`, from random weights or those of the checkpoint `base`.
 
     Without a base `pretrained` is the file of weights that the settings name, if they do. `watched` is a table of
-    images on which accuracy is recorded. Writes the checkpoint `model` (tensors `network.*` and those of the method)
-    and the table `history`. Until then the folder `state` holds what is needed to go on, saved every `save_seconds`.
+    images on which accuracy is recorded, `masks` one of masks in place of the dataset's own, for methods with masks.
+    Writes the checkpoint `model` (tensors `network.*` and those of the method) and the table `history`. Until then the
+    folder `state` holds what is needed to go on, saved every `save_seconds`.
     """
     start = time.perf_counter()
     compute = choose(device, precision, threads)
+    if masks and not settings.needs_masks:
+        raise UserError(f"methods.{method}: from {settings.kind} trains without masks; leave out --masks {masks}")
     images = Images.read(data, compute.device)
     shape = {"channels": images.pixels.shape[1], "mean": images.notes["mean"], "std": images.notes["std"]}
     with seeded(seed, "init"):
@@ -62,11 +67,12 @@ def run(
         start_from(network, base)
     else:
         network.load_pretrained()
-    inputs = [file_digest(path) for path in (data, base, pretrained, watched) if path]
+    inputs = [file_digest(path) for path in (data, base, pretrained, watched, masks) if path]
     key = digest(code, settings.slice(), inputs, seed, compute.device.type, compute.precision, threads)
     with Resume(state, key, save_seconds) as resume:
         watching = Images.read(watched, compute.device) if watched else None
-        session = Session(network, images, compute, seed, method, resume, watching)
+        regions = training_masks(images, masks, method) if settings.needs_masks else None
+        session = Session(network, images, compute, seed, method, resume, watching, regions)
         session.notices += network.notes
         tensors = fit(session, settings)
     weights = {f"network.{name}": tensor for name, tensor in session.network.state_dict().items()}

@@ -1,6 +1,7 @@
 """Learning rates, optimisers and trained stages from settings."""
 
 from collections.abc import Iterable
+from math import cos, pi
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,14 +11,33 @@ from pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from pipeline.models.classifier import Classifier
-    from pipeline.settings.training import AnyOptimiser, Path, Steps
+    from pipeline.settings.training import AnyOptimiser, AnySchedule, OneCycle, Path
 
 
-def learning_rate(schedule: "Steps", start: float, epoch: int, epochs: int) -> float:
-    """Rate during 0-based `epoch` of `epochs`: `start` × factor for each milestone that lies behind."""
+def learning_rate(
+    schedule: "AnySchedule", rate: float, epoch: int, epochs: int, step: int = 0, steps: int = 1
+) -> float:
+    """Rate of 0-based `step` of the `steps` in 0-based `epoch` of `epochs`, for an optimiser's `rate`.
+
+    Of "steps" it is the rate × factor for each milestone that lies behind, the same throughout an epoch.
+    """
+    if schedule.kind == "one_cycle":
+        return one_cycle(schedule, rate, epoch * steps + step, epochs * steps)
     # Rounded, since 0.55 · 200 is a little more than 110 in floating point.
     passed = sum(epoch >= round(milestone * epochs, 6) for milestone in schedule.milestones)
-    return start * schedule.factor**passed
+    return rate * schedule.factor**passed
+
+
+def one_cycle(schedule: "OneCycle", highest: float, step: int, steps: int) -> float:
+    """Rate of 0-based `step` of `steps`: half a cosine up to `highest`, half a one down, as torch's OneCycleLR.
+
+    The optimiser's momentum stays as it is.
+    """
+    first = highest / schedule.start_divisor
+    last = first / schedule.end_divisor
+    top = schedule.rise * steps - 1
+    below, behind, length = (first, step, top) if step <= top else (last, steps - 1 - step, steps - 1 - top)
+    return below + (highest - below) * (1 - cos(pi * behind / length)) / 2 if length > 0 else highest
 
 
 def optimiser_of(groups: Iterable[dict], settings: "AnyOptimiser") -> torch.optim.Optimizer:
@@ -26,6 +46,8 @@ def optimiser_of(groups: Iterable[dict], settings: "AnyOptimiser") -> torch.opti
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.kind == "adam":
         return torch.optim.Adam(groups, lr=rate, betas=settings.betas, weight_decay=decay)
+    if settings.kind == "adamw":
+        return torch.optim.AdamW(groups, lr=rate, weight_decay=decay)
     momentum, nesterov = settings.momentum, settings.nesterov
     return torch.optim.SGD(groups, lr=rate, momentum=momentum, weight_decay=decay, nesterov=nesterov)
 

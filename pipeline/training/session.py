@@ -43,7 +43,8 @@ class Session:
 
     `name` is the method instance, for messages; `watched` are images on which accuracy is recorded after every epoch,
     for curves alone: nothing is chosen by it. `notices` collects what a reader of the results has to know about the
-    run, one sentence each. Without `resume` a run that is killed starts anew.
+    run, one sentence each. Without `resume` a run that is killed starts anew. `masks`, N×1×H×W uint8 where 255 is the
+    relevant region, are there for methods that ask for them.
     """
 
     def __init__(
@@ -55,12 +56,13 @@ class Session:
         name: str = "<name>",
         resume: Resume | None = None,
         watched: Images | None = None,
+        masks: Tensor | None = None,
     ) -> None:
         self.network = network.to(compute.device, memory_format=compute.memory_format)
         self.images, self.compute, self.seed, self.name = images, compute, seed, name
         self.notices: list[str] = []
         self.images_per_second = 0.0
-        self._resume, self._watched = resume, watched
+        self._resume, self._watched, self._masks = resume, watched, masks
         self._tracked: dict[str, Tensor] = {}
         self._history: list[tuple[int, str, float]] = []
         self._epoch = self._step = 0
@@ -118,15 +120,42 @@ class Session:
         self._stopped = True
 
     def follow(self, path: "Path", optimiser: torch.optim.Optimizer, epoch: int) -> None:
-        """To the end of the epoch: steps of `optimiser` at its rate in 0-based `epoch`, on the path's stages."""
+        """To the end of the epoch: steps of `optimiser` at its rates in 0-based `epoch`, on the path's stages."""
         self._optimiser = optimiser
-        rate = learning_rate(path.schedule, path.optimiser.learning_rate, epoch, self._epochs)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        self._rates = [
+            learning_rate(path.schedule, path.optimiser.learning_rate, epoch, self._epochs, step, self._steps)
+            for step in range(self._steps)
+        ]
+        self._set_rate()
         train_only(self.network, path, self.name)
+
+    def _set_rate(self) -> None:
+        # A training whose state was saved behind its epoch's last step has no more of them.
+        rate = self._rates[min(self._step, len(self._rates) - 1)]
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Shuffled, augmented batches of the epoch: images B×C×H×W float32 in 0..1, labels B."""
+        for pixels, rows in self._augmented(self.images.pixels):
+            yield self._floats(pixels), self.images.labels[rows]
+
+    def masked_batches(self, masks: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """The same batches with masks B×1×H×W float32 in 0..1, which are cropped, mirrored and moved as the images.
+
+        `masks` is "given", or "shuffled" for each image with the mask of the one before it in the shuffled batch.
+        """
+        shift = 1 if masks == "shuffled" else 0
+        channels = self.images.pixels.shape[1]
+        for pixels, rows in self._augmented(self.images.pixels, self._masks):
+            images, regions = pixels.split([channels, 1], dim=1)
+            yield self._floats(images), self.images.labels[rows], self._floats(regions.roll(shift, 0))
+
+    def _floats(self, pixels: Tensor) -> Tensor:
+        return pixels.to(torch.float32, memory_format=self.compute.memory_format).div_(255)
+
+    def _augmented(self, *planes: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Rows of all `planes` N×…×H×W as channels of one picture, augmented, with their numbers; a batch at a time."""
         shuffle = stream(self.seed, "shuffle", self._epoch)
         passes = -(-self._steps * self._batch_size // len(self.images))
         order = torch.cat([torch.randperm(len(self.images), generator=shuffle) for _ in range(passes)])
@@ -134,25 +163,28 @@ class Session:
         while self._step < self._steps:
             rows = order[self._step * self._batch_size : (self._step + 1) * self._batch_size]
             changes = stream(self.seed, "augment", self._epoch, self._step)
-            pixels = augment(self.images.pixels[rows], changes, **self.images.notes["augment"])
-            images = pixels.to(torch.float32, memory_format=self.compute.memory_format).div_(255)
-            yield images, self.images.labels[rows]
+            pixels = planes[0][rows] if len(planes) == 1 else torch.cat([plane[rows] for plane in planes], dim=1)
+            yield augment(pixels, changes, **self.images.notes["augment"]), rows
             self._step += 1
             self._save_if_due()
 
-    def step(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Gradient step of the optimiser on `loss`; adds loss and hits to the epoch's sums."""
+    def step(self, loss: Tensor, logits: Tensor, labels: Tensor, **terms: Tensor) -> None:
+        """Gradient step of the optimiser on `loss`; adds loss and hits to the epoch's sums, and named `terms` of it."""
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        self._set_rate()
         self._optimiser.step()
         with torch.no_grad():
             hits = (logits.argmax(1) == labels).sum()
             self._sums += torch.stack([loss.detach() * len(labels), hits])
+            for name, term in terms.items():
+                self._terms[name] = self._terms.get(name, 0.0) + term.detach().double() * len(labels)
         self._count += len(labels)
         self._progress.step(len(labels))
 
     def record(self, **values: float) -> None:
-        """Close the epoch: mean loss, training accuracy and learning rate of its steps, and the method's own `values`.
+        """Close the epoch: mean loss, training accuracy and learning rate of its steps, the means of the terms that the
+        steps were given, and the method's own `values`.
 
         Behind them the seconds of training so far and the accuracy on watched images, if the settings ask for them.
         """
@@ -163,6 +195,7 @@ class Session:
         if self._count:
             row["loss"], row["accuracy"] = (self._sums / self._count).tolist()
             row["learning_rate"] = self._optimiser.param_groups[0]["lr"]
+            row |= {name: (total / self._count).item() for name, total in self._terms.items()}
         else:
             self._progress.sweep(self._steps * self._batch_size)
         row |= values
@@ -188,6 +221,7 @@ class Session:
         self._step = 0
         # Sums over the epoch of loss and hits, kept on the device: reading them would wait for it.
         self._sums = torch.zeros(2, device=self.compute.device, dtype=torch.float64)
+        self._terms: dict[str, Tensor] = {}
         self._count = 0
         # For layers that draw from torch's global generators, such as dropout.
         torch.manual_seed(derive(self.seed, "layers", self._epoch))
@@ -201,6 +235,7 @@ class Session:
                     "epoch": self._epoch,
                     "step": self._step,
                     "sums": self._sums,
+                    "terms": self._terms,
                     "count": self._count,
                     "history": self._history,
                     "network": self.network.state_dict(),
@@ -216,7 +251,8 @@ class Session:
         if state is None:
             return
         self._epoch, self._step = state["epoch"], state["step"]
-        self._sums, self._count, self._seconds = state["sums"], state["count"], state["seconds"]
+        self._sums, self._terms = state["sums"], state["terms"]
+        self._count, self._seconds = state["count"], state["seconds"]
         self._history = [tuple(row) for row in state["history"]]
         self.network.load_state_dict(state["network"])
         for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):

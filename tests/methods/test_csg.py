@@ -165,7 +165,7 @@ def test_schedule_counts_cycles_from_the_first_epoch(epoch, warmup, period, csg_
 @pytest.mark.parametrize("projection", PROJECTIONS)
 def test_fit_keeps_the_gates_in_the_allowed_set_and_thins_them(projection):
     run = session()
-    settings = options(epochs=9, projection=projection, lambda2=0.2, schedule={"milestones": ()})
+    settings = options(epochs=9, projection=projection, lambda2=0.2, schedule={"from": "steps", "milestones": ()})
     gates = csg.fit(run, settings)["gates"]
     assert gates.shape == (CLASSES, FILTERS)
     assert gates.min() >= 0 and torch.equal(gates.amax(0), torch.ones(FILTERS))
@@ -178,7 +178,7 @@ def test_fit_keeps_the_gates_in_the_allowed_set_and_thins_them(projection):
 
 
 def test_std_epochs_leave_the_gates_bit_identical():
-    always = {"schedule": {"milestones": ()}}
+    always = {"schedule": {"from": "steps", "milestones": ()}}
     after_gated, later = session(), session()
     gates = csg.fit(after_gated, options(epochs=3, **always))["gates"]
     assert not torch.equal(gates, torch.full_like(gates, 0.5))

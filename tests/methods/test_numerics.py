@@ -31,6 +31,8 @@ def losses(method: str) -> list[float]:
     small = {"from": "resnet_cifar", "blocks": 1, "channels": [4, 8, 16]}
     if KINDS[method].model_fields["network"].default.kind == "mlp":
         small = {"from": "mlp", "hidden": [12, 8]}
+    if KINDS[method].model_fields["network"].default.kind == "abn":
+        small = {"from": "abn", "trunk": small}
     block = {"from": method, "network": small, "epochs": 10, "batch_size": 32}
     if method != "deepfacto":  # whose cycles diverge at this rate
         block["optimiser"] = {"from": "sgd", "learning_rate": 0.2}
@@ -44,7 +46,9 @@ def losses(method: str) -> list[float]:
     with seeded(0, "init"):
         build = registry.load("network", settings.network.kind)
         network = build(settings.network, channels=1, size=(8, 8), classes=10, mean=[0.5], std=[0.25])
-    session = Session(network, images, choose("cpu", "fp32", 1), seed=0)
+    masks = torch.zeros(32, 1, 8, 8, dtype=torch.uint8)
+    masks[..., 2:6, 2:6] = 255
+    session = Session(network, images, choose("cpu", "fp32", 1), seed=0, masks=masks)
     registry.load("method", method)(session, settings)
     rows = session.history().to_pylist()
     minimised = "objective" if any(row["metric"] == "objective" for row in rows) else "loss"

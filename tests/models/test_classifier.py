@@ -13,6 +13,8 @@ STAGES = {
     "resnet_cifar": ["stem", "stage1", "stage2", "stage3", "head"],
     "resnet18": ["stem", "layer1", "layer2", "layer3", "layer4", "head"],
     "resnet50": ["stem", "layer1", "layer2", "layer3", "layer4", "head"],
+    "convnet": ["block1", "block2", "block3", "block4", "head"],
+    "abn": ["stem", "stage1", "stage2", "attention", "stage3", "head"],
     "alexnet_cifar": ["conv1", "conv2", "conv3", "conv4", "conv5", "tail"],
 }
 
@@ -114,6 +116,8 @@ def test_last_convolution_is_that_of_the_last_block(network, name):
         "resnet_cifar": lambda: network.backbone[8].conv2,
         "resnet18": lambda: network.backbone.layer4[1].conv2,
         "resnet50": lambda: network.backbone.layer4[2].conv3,
+        "convnet": lambda: network.backbone[9],
+        "abn": lambda: network.backbone[6].conv2,
         "alexnet_cifar": lambda: network.backbone.conv5,
     }
     assert network.last_convolution is expected[name]()

@@ -16,6 +16,8 @@ CUTS = {
     "mlp": [None, ("layer2",), ("layer1", "layer4")],
     "resnet_cifar": [None, ("stem", "stage2"), ("stage3",)],
     "resnet18": [None, ("layer2",), ("layer4",)],
+    "convnet": [None, ("block1", "block3"), ("block4",)],
+    "abn": [None, ("stage2",), ("attention",)],
     "alexnet_cifar": [None, ("conv2",), ("conv5",)],
 }
 

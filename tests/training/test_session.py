@@ -150,7 +150,7 @@ def test_milestone_is_exactly_its_share_of_the_epochs():
 
 
 def test_history_has_one_row_an_epoch_and_metric():
-    run, settings = session(), options(epochs=4, schedule={"milestones": [0.5]})
+    run, settings = session(), options(epochs=4, schedule={"from": "steps", "milestones": [0.5]})
     optimiser = optimiser_of([{"params": run.network.parameters()}], settings.optimiser)
     expected, groups = [], []
     for epoch in run.epochs(settings, optimiser):

@@ -10,8 +10,8 @@ from project import jobs_in
 
 from pipeline import layout, settings
 from pipeline.errors import UserError
+from pipeline.settings.focusing import Reff
 from pipeline.settings.methods import Std
-from pipeline.settings.training import UsesMasks
 from pipeline.workflow import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,11 +32,7 @@ studies:
 """
 
 
-class Masked(Std, UsesMasks):
-    """A method that trains with masks."""
-
-
-def planned(**methods: Masked) -> Plan:
+def planned(**methods: Reff | Std) -> Plan:
     """The plan in which the study `csg`, of digits and toyworld with three seeds, has these methods."""
     base = yaml.safe_load((ROOT / "params.yaml").read_text())
     found = settings.validate(settings.overlay(base, yaml.safe_load(BLOCKS)))
@@ -62,9 +58,9 @@ def test_a_study_has_the_annotators_that_it_lists_where_they_work():
 
 def test_annotators_that_methods_name_come_along_on_their_datasets():
     plan = planned(
-        with_masks=Masked(kind="std", annotator="tenth", datasets=("toyworld",)),
-        without=Masked(kind="std"),
-        elsewhere=Masked(kind="std", annotator="toy", datasets=("cells",)),
+        with_masks=Reff(kind="reff", annotator="tenth", datasets=("toyworld",)),
+        without=Std(kind="std"),
+        elsewhere=Reff(kind="reff", annotator="toy", datasets=("cells",)),
     )
     assert [one[:2] for one in plan.studies["csg"].annotations()] == [("toyworld", "tenth")] * 3
     wanted = SimpleNamespace(dataset="toyworld", method="with_masks", seed="1")
@@ -101,9 +97,9 @@ def test_wrong_names_are_named(change, problem):
 
 
 def test_a_method_must_name_an_annotator_that_exists():
-    found = planned(m=Masked(kind="std")).settings
+    found = planned(m=Reff(kind="reff")).settings
     with pytest.raises(UserError, match=r"methods.m.annotator: unknown annotator 'tent'; did you mean 'tenth'\?"):
-        found.model_copy(update={"methods": {"m": Masked(kind="std", annotator="tent")}})._names_exist()
+        found.model_copy(update={"methods": {"m": Reff(kind="reff", annotator="tent")}})._names_exist()
 
 
 def test_snakemake_plans_an_annotator_before_its_masks(project, run):
