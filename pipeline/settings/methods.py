@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from pipeline.settings.base import Section
-from pipeline.settings.splitting import Admm, BlockAdmm, DeepFacto, Dladmm, Gotmare, Taylor, Zeng
+from pipeline.settings.splitting import Admm, BlockAdmm, Decomposition, DeepFacto, Dladmm, Gotmare, Taylor, Zeng
 from pipeline.settings.training import Loss, Method, Path, Training
 
 
@@ -78,6 +78,6 @@ class Csg(Method, Training):
 
 
 AnyMethod = Annotated[
-    Std | Csg | BlockAdmm | Gotmare | Admm | Taylor | Zeng | Dladmm | DeepFacto,
+    Std | Csg | BlockAdmm | Gotmare | Admm | Taylor | Zeng | Dladmm | DeepFacto | Decomposition,
     Field(discriminator="kind"),
 ]

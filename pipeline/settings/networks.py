@@ -65,4 +65,13 @@ class Mlp(Network):
     """Normal draw of weights (admm.md 3.5) of variance 1/(3 fan_in), 2/fan_in, or 0.01², that with biases of 0.1."""
 
 
+class NoNetwork(Network):
+    """For methods that decompose images and train no network."""
+
+    kind: Literal["no_network"] = Field("no_network", alias="from")
+
+
 AnyNetwork = Annotated[ResnetCifar | Resnet | AlexnetCifar | Mlp, Field(discriminator="kind")]
+
+#: What a checkpoint may say of its network.
+StoredNetwork = Annotated[AnyNetwork | NoNetwork, Field(discriminator="kind")]
