@@ -5,9 +5,9 @@ Images are rows X n×d of pixels in 0..1, taken apart into r bases H r×d and co
     NMF  min_{W, H ≥ 0} |X − W H|²           (Lee and Seung 1999), by coordinate descent from NNDSVDa
     PCA  min_{W, H} |X − 1 μ' − W H|²        H orthonormal, μ the mean image
 
-scikit-learn solves both. W H stays the same when a basis is made longer and its coefficients smaller, but how sparse the
+scikit-learn solves both. W H stays the same when a basis gets longer and its coefficients smaller, but how sparse the
 coefficients of an image are does not: bases of NMF are brought to length 1 here, as those of PCA are. Both algorithms
-are deterministic but for the randomised singular values that NMF starts from; with `images` a seed besides draws the
+are deterministic but for the randomised singular vectors that NMF starts from; with `images` a seed besides draws the
 images, so that the spread over seeds is that over training sets.
 """
 

@@ -21,7 +21,7 @@ class Nothing(Classifier):
     def maps(self, images: Tensor) -> Never:
         """Raises `UserError`."""
         raise UserError(
-            "the method trains no network; leave it out under `methods` of the evaluation, and name no explainers for it"
+            "the method trains no network; leave it out under `methods` of the evaluation, and explain others"
         )
 
     features = activations = readout = maps
