@@ -34,31 +34,31 @@ def draw(results: Results) -> Figure:
     for row, (dataset, method) in zip(grid, drawn, strict=True):
         image = read_images(layout.dataset(study.root, dataset, "test"), 1)[0].transpose(2, 0, 1) / 255
         pixels = torch.from_numpy(image).float().reshape(1, -1)
-        bases, mean = (results_tensor(results, dataset, method, name) for name in ("bases", "mean"))
+        bases, mean = (_tensor(results, dataset, method, name) for name in ("bases", "mean"))
         found = coefficients(pixels, bases, mean)
         again = reconstruct(found, bases, mean)
         for axes, title, values in zip(row[:2], (f"{dataset}: image", "reconstruction"), (pixels, again), strict=True):
-            axes.imshow(pictures(values, image.shape)[0], cmap="gray", vmin=0, vmax=1)
+            axes.imshow(_pictures(values, image.shape)[0], cmap="gray", vmin=0, vmax=1)
             axes.set_title(title)
-        tiles(row[2], pictures(bases, image.shape), f"{method}: bases")
-        tiles(row[3], pictures(found.T * bases, image.shape), f"{method}: coefficient × basis")
+        _tiles(row[2], _pictures(bases, image.shape), f"{method}: bases")
+        _tiles(row[3], _pictures(found.T * bases, image.shape), f"{method}: coefficient × basis")
         for axes in row:
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
     return figure
 
 
-def results_tensor(results: Results, dataset: str, method: str, name: str) -> torch.Tensor | None:
+def _tensor(results: Results, dataset: str, method: str, name: str) -> torch.Tensor | None:
     found = results.tensors(dataset, method, SEED)
     return torch.from_numpy(found[name]) if name in found else None
 
 
-def pictures(rows: torch.Tensor, shape: tuple[int, int, int]) -> np.ndarray:
+def _pictures(rows: torch.Tensor, shape: tuple[int, int, int]) -> np.ndarray:
     """Rows of C·H·W pixels as pictures N×H×W, colours averaged."""
     return rows.numpy().reshape(-1, *shape).mean(axis=1)
 
 
-def tiles(axes: Axes, values: np.ndarray, title: str) -> None:
+def _tiles(axes: Axes, values: np.ndarray, title: str) -> None:
     """Pictures N×H×W as tiles in lines of about √N, red below zero and blue above it."""
     count, height, width = values.shape
     columns = int(np.ceil(np.sqrt(count)))
