@@ -49,6 +49,11 @@ class Study:
         methods = self.slice["methods"].items()
         return [name for name, settings in methods if dataset in (settings["datasets"] or (dataset,))]
 
+    def networks_on(self, dataset: str) -> list[str]:
+        """Those of `methods_on` that train a network: the others take images apart, and have bases to be measured."""
+        methods = self.slice["methods"]
+        return [name for name in self.methods_on(dataset) if methods[name]["network"]["from"] != "no_network"]
+
     def tables(self) -> list[str]:
         """Tables of the study's datasets, all splits."""
         return [layout.dataset(self.root, name, split) for name in self.slice["datasets"] for split in layout.SPLITS]
@@ -82,6 +87,7 @@ class Study:
         return [
             layout.explanation(self.root, dataset, method, explainer, seed)
             for dataset, method, seed in self.runs()
+            if method in self.networks_on(dataset)
             for explainer in self.slice["explainers"]
         ]
 
@@ -89,7 +95,8 @@ class Study:
         """(evaluation, dataset, method, seed) of everything that the study measures."""
         for name, settings in self.slice["evaluations"].items():
             for dataset, method, seed in self.runs():
-                if dataset in (settings["datasets"] or (dataset,)) and method in (settings["methods"] or (method,)):
+                methods = settings["methods"] or self.networks_on(dataset)
+                if dataset in (settings["datasets"] or (dataset,)) and method in methods:
                     yield name, dataset, method, seed
 
     def evaluations(self) -> list[str]:

@@ -247,7 +247,7 @@ def jobs() -> dict[str, str]:
     [
         ("methods.csg", {"train csg", "train csg_fixed"}),
         ("methods.std", {f"train {name}" for name in ("std", "sgd", "sgd_tuned", "sgd_deep", "adam", "adam_deep")}),
-        ("metrics.sparsity", {"evaluate sparsity"}),
+        ("metrics.sparsity", {"evaluate sparsity", "evaluate decomposition"}),
         ("evaluations.accuracy", {"evaluate accuracy"}),
         ("explainers.cam", {"explain cam", "explain grad_cam"} | FOCUSED),
         ("explainers.filter_gradient", {"explain filter_gradient", "evaluate localisation"}),

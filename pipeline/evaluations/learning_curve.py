@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def evaluate(subject: Subject, settings: "LearningCurve") -> list[Row]:
     """Metrics `test_accuracy_last` and `test_accuracy_best`, in 0..1, and `training_seconds` where there is a clock.
 
-    For each level, subset "accuracy=0.9", `reached`, 1 or 0, `epochs_to` and `seconds_to`, NaN where it is never
+    For each level, subset "accuracy=0.9", `reached`, 1 or 0, `epochs_to` and `seconds_to`, ∞ where it is never
     reached. `residual_last` is the last relative constraint residual of methods with constraints, with subset "block=t"
     that of each block. `n` is the number of epochs.
     """
@@ -51,4 +51,4 @@ def evaluate(subject: Subject, settings: "LearningCurve") -> list[Row]:
 
 
 def _first(values: pd.Series | pd.Index) -> float:
-    return float(values.to_numpy()[0]) if len(values) else float("nan")
+    return float(values.to_numpy()[0]) if len(values) else float("inf")

@@ -1,4 +1,4 @@
-"""Sparsity of attribution maps (normat.md section 8.1).
+"""Sparsity of attribution maps (normat.md section 8.1), and of bases and coefficients (admm.md E8).
 
 Bad input: a map with NaN or inf, a map of zeros and a map without pixels have no index, theirs is NaN and the others'
 stays; a constant map is defined, 0.
@@ -20,6 +20,15 @@ def gini(maps: Tensor) -> Tensor:
     n = values.shape[1]
     ranks = torch.arange(1, n + 1, dtype=values.dtype, device=values.device)
     return (values * (2 * ranks - n - 1)).sum(1) / (n * values.sum(1))
+
+
+def hoyer(values: Tensor) -> Tensor:
+    """Hoyer sparsity of each row of `values` N×n, N values: 0 if all magnitudes are equal, 1 for one that is not 0.
+
+    (√n − |x|₁ / |x|₂) / (√n − 1) (Hoyer 2004, section 3.1); NaN for a row of zeros, and for n = 1. No unit; float64.
+    """
+    values, root = values.double(), values.shape[1] ** 0.5
+    return (root - values.norm(p=1, dim=1) / values.norm(dim=1)) / (values.new_tensor(root) - 1)
 
 
 def gini_group(attributions: Tensor, patch: int, joint_channels: bool = False) -> Tensor:

@@ -46,7 +46,7 @@ def network_in_words(network: dict) -> str:
         for key, value in network.items()
         if key != "from"
     ]
-    return f"{network['from'].replace('_', ' ')} ({', '.join(details)})"
+    return network["from"].replace("_", " ") + (f" ({', '.join(details)})" if details else "")
 
 
 def machine_in_words(environment: dict) -> str:

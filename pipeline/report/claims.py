@@ -6,6 +6,9 @@ the mean difference (Student's t) with the margin: it `holds` if all of the inte
 none of it does, and is `not decided` otherwise and with fewer than two seeds. A claim about every run (`over: every`),
 such as a bound, holds if every seed agrees and fails if one does not; its interval is the range over seeds. `not run`
 means that the study lacks one of the two sides.
+
+A time that never comes is infinite. One that comes is then sooner by ∞, which decides a claim about the mean if it is
+so in every seed; if in some alone there is no interval, and where neither side ever comes no difference.
 """
 
 import json
@@ -83,7 +86,7 @@ def run(*, study: Study, table: str, summary: str, curves: str) -> None:
     means = results.overall.groupby(["dataset", "method", "metric", "of"])["value"].mean()
     content = {
         "claims": {f"{row['claim']}/{row['dataset']}": row["verdict"] for row in rows},
-        "means": {"/".join(filter(None, key)): value for key, value in means.items()},
+        "means": {"/".join(filter(None, key)): value if math.isfinite(value) else None for key, value in means.items()},
     }
     with replacing(summary) as part:
         part.write_text(json.dumps(content, indent=1))
@@ -125,17 +128,20 @@ def datasets_of(claim: Claim, metrics: pd.DataFrame) -> list[str]:
 def judge(claim: Claim, metrics: pd.DataFrame, dataset: str) -> dict:
     """Verdict on one claim for one dataset, as a row of `CLAIMS`; `metrics` has the columns of `METRICS`."""
     left = by_seed(claim.left, metrics, dataset)
-    right = by_seed(claim.right, metrics, dataset) if isinstance(claim.right, Side) else left * 0 + claim.right
-    differences = (left - right).dropna()
+    number = not isinstance(claim.right, Side)
+    right = pd.Series(claim.right, left.index) if number else by_seed(claim.right, metrics, dataset)
+    sides = pd.concat([left, right], axis=1, keys=["left", "right"]).dropna()
+    # NaN where neither side ever comes.
+    differences = sides["left"] - sides["right"]
     value, low, high = mean_and_interval(differences)
     if claim.over == "every":
-        low, high = differences.min(), differences.max()
+        low, high = differences.min(skipna=False), differences.max(skipna=False)
     return {
         "claim": claim.id,
         "statement": claim.statement,
         "source": claim.source,
-        "left": _number(left[differences.index].mean()),
-        "right": _number(right[differences.index].mean()),
+        "left": _number(sides["left"].mean()),
+        "right": _number(sides["right"].mean()),
         "value": _number(value),
         "low": _number(low),
         "high": _number(high),

@@ -1,7 +1,7 @@
-"""What the paper printed beside what was measured: a table a quantity, a row a source, a column a method.
+"""What the paper printed beside what was measured: a table a quantity, a column a source, a row a method.
 
 `studies/<study>/comparison.yaml` says which quantities, and which method instances stand for the paper's methods. The
-rows are numbers of the paper (published.csv), numbers that others report of it (second_hand.csv, always marked as
+sources are numbers of the paper (published.csv), numbers that others report of it (second_hand.csv, always marked as
 such), results recorded in git (`pipeline/recorded.py`), and the run at hand.
 """
 
@@ -45,7 +45,7 @@ class Quantity(Section):
     model: str | None = None
     """Only numbers of this `model` in these files; null means of all."""
     methods: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """What the paper's method names stand for here, alone of all columns; empty means as elsewhere."""
+    """What the paper's method names stand for here, alone of all rows; empty means as elsewhere."""
 
     def numbers(self, numbers: pd.DataFrame) -> pd.DataFrame:
         """Those of `numbers` in print that belong here."""
@@ -68,7 +68,7 @@ class Comparison(Section):
     """The content of comparison.yaml."""
 
     methods: dict[str, tuple[str, ...]] = Field(min_length=1)
-    """The paper's method names, each with the method instances that stand for it; these are the columns."""
+    """The paper's method names, each with the method instances that stand for it; these are the rows."""
     tables: dict[str, Table] = Field(default_factory=dict)
     """Tables of the paper, by their name in published.csv, that have to be read with care."""
     quantities: list[Quantity] = Field(min_length=1)
@@ -77,7 +77,7 @@ class Comparison(Section):
         """What method names stand for in a table of the paper."""
         return quantity.methods or self.methods | (self.tables[table].methods if table in self.tables else {})
 
-    def columns(self, quantity: Quantity) -> list[str]:
+    def instances(self, quantity: Quantity) -> list[str]:
         """Every method instance that stands for one of the paper's, in the order of the file."""
         everywhere = [self.methods, *(table.methods for table in self.tables.values())]
         named = [quantity.methods] if quantity.methods else everywhere
@@ -93,7 +93,7 @@ class Run(NamedTuple):
     made: dict
 
 
-class Row(NamedTuple):
+class Source(NamedTuple):
     """One source of a quantity's values: `cells` has the text of each method instance that has a value."""
 
     kind: Literal["paper", "second-hand", "recorded", "this run"]
@@ -108,7 +108,7 @@ class Row(NamedTuple):
 
 
 def tables(study: Study, results: Results) -> list[dict]:
-    """Of each quantity of comparison.yaml what the page shows: title, symbol, unit, better, methods and rows, as text.
+    """Of each quantity of comparison.yaml what the page shows as text: title, symbol, unit, better, methods, sources.
 
     Raises `UserError` naming the file that is wrong.
     """
@@ -117,17 +117,17 @@ def tables(study: Study, results: Results) -> list[dict]:
     runs = [read_recorded(study.name, scale) for scale in study.recorded_scales()]
     runs.append(Run("this run", Path(study.root).name, results.metrics, made_with(results)))
     return [
-        table(quantity, columns, [
-            *printed_rows(quantity, comparison, numbers),
-            *(row for run in runs for row in measured_rows(quantity, columns, run)),
+        table(quantity, methods, [
+            *printed(quantity, comparison, numbers),
+            *(source for run in runs for source in measured(quantity, methods, run)),
         ])
-        for quantity, columns in ((quantity, comparison.columns(quantity)) for quantity in comparison.quantities)
+        for quantity, methods in ((quantity, comparison.instances(quantity)) for quantity in comparison.quantities)
     ]  # fmt: skip
 
 
-def table(quantity: Quantity, columns: list[str], rows: list[Row]) -> dict:
-    """What the page shows of a quantity; of the columns those in which some row has a value, else all."""
-    methods = [name for name in columns if any(name in row.cells for row in rows)] or columns
+def table(quantity: Quantity, methods: list[str], sources: list[Source]) -> dict:
+    """What the page shows of a quantity; of the methods those of which some source has a value, else all."""
+    methods = [name for name in methods if any(name in source.cells for source in sources)] or methods
     entry = about(quantity.metric)
     return {
         "title": quantity.title,
@@ -135,7 +135,7 @@ def table(quantity: Quantity, columns: list[str], rows: list[Row]) -> dict:
         "unit": entry.unit,
         "better": entry.better,
         "methods": methods,
-        "rows": [row._asdict() | {"cells": [row.cell(name) for name in methods]} for row in rows],
+        "sources": [source._asdict() | {"cells": [source.cell(name) for name in methods]} for source in sources],
     }
 
 
@@ -194,10 +194,10 @@ def read_second_hand(path: Path) -> pd.DataFrame:
     return numbers
 
 
-def printed_rows(quantity: Quantity, comparison: Comparison, numbers: pd.DataFrame) -> list[Row]:
-    """A row for each table, dataset and model of each source; one of the paper without a value if it has none."""
+def printed(quantity: Quantity, comparison: Comparison, numbers: pd.DataFrame) -> list[Source]:
+    """One for each table, dataset and model of each source; one of the paper without a value if it has none."""
     found = quantity.numbers(numbers)
-    rows = []
+    sources = []
     for (source, table, dataset, model), part in found.groupby(["source", "table", "dataset", "model"], sort=False):
         cells: dict[str, str] = {}
         for number in part.itertuples():
@@ -211,8 +211,8 @@ def printed_rows(quantity: Quantity, comparison: Comparison, numbers: pd.DataFra
         kind = "second-hand" if source else "paper"
         care = comparison.tables[table].note if table in comparison.tables else ""
         detail = "; ".join(filter(None, (source, ", ".join(filter(None, (table, dataset, model))))))
-        rows.append(Row(kind, kind, detail, "; ".join(filter(None, (*part["note"].unique(), care))), cells))
-    return rows if any(row.kind == "paper" for row in rows) else [Row("paper", "paper"), *rows]
+        sources.append(Source(kind, kind, detail, "; ".join(filter(None, (*part["note"].unique(), care))), cells))
+    return sources if any(one.kind == "paper" for one in sources) else [Source("paper", "paper"), *sources]
 
 
 def in_unit(value: str, unit: str, metric: str, file: str) -> str:
@@ -250,17 +250,17 @@ def read_recorded(study: str, scale: str) -> Run:
         raise UserError(f"{table.parent}: not recorded results ({error}); {remedy}") from None
 
 
-def measured_rows(quantity: Quantity, methods: list[str], run: Run) -> list[Row]:
-    """A row for each dataset on which a method has the quantity: the mean over seeds and its interval.
+def measured(quantity: Quantity, methods: list[str], run: Run) -> list[Source]:
+    """One for each dataset on which a method has the quantity: the mean over seeds and its interval.
 
     The run at hand has one without a value if there is none.
     """
     label = run.kind + (f": {run.scale}" if run.kind == "recorded" else "")
-    rows = []
+    sources = []
     for dataset in run.metrics["dataset"].unique():
         values = {method: by_seed(quantity.of(method), run.metrics, dataset).dropna() for method in methods}
         values = {method: of_method for method, of_method in values.items() if len(of_method)}
         if values:
             cells = {name: interval(*mean_and_interval(found), quantity.metric) for name, found in values.items()}
-            rows.append(Row(run.kind, label, circumstances(run.made, dataset, list(values)), cells=cells))
-    return rows or ([Row(run.kind, label, "not measured")] if run.kind == "this run" else [])
+            sources.append(Source(run.kind, label, circumstances(run.made, dataset, list(values)), cells=cells))
+    return sources or ([Source(run.kind, label, "not measured")] if run.kind == "this run" else [])

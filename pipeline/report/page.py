@@ -50,6 +50,7 @@ def study_content(study: Study) -> dict:
         "name": study.name,
         "title": study.slice["title"],
         "methods": study.methods,
+        "datasets": study.datasets,
         "seeds": study.slice["seeds"],
         "claims": verdicts,
         "compared": comparison.tables(study, results) if study.methods and study.compared() else [],
@@ -57,7 +58,7 @@ def study_content(study: Study) -> dict:
         "counts": Counter(claim["verdict"] for claim in verdicts),
         "notices": results.notices,
         "figures": [figure(study, name) for name in study.slice["figures"]],
-        "metrics": metric_rows(results) if study.methods else [],
+        "metrics": metric_groups(results) if study.methods else [],
         "settings": yaml.safe_dump(study.slice, sort_keys=False, allow_unicode=True),
         "environments": environments(results.headers),
     }
@@ -103,28 +104,34 @@ def figure(study: Study, name: str) -> dict:
     return {"title": name.replace("_", " "), "svg": svg, "caption": caption, "source": str(source)}
 
 
-def metric_rows(results: Results) -> list[dict]:
-    """One row a dataset, metric and what tells its values apart, with a mean over seeds and its interval a method."""
-    rows = []
-    for (dataset, metric, of), part in results.overall.groupby(["dataset", "metric", "of"], sort=False):
-        cells = []
-        for method in results.study.methods:
-            values = part[part["method"] == method]["value"]
-            cells.append(interval(*mean_and_interval(values), metric) if len(values) else "–")
+def metric_groups(results: Results) -> list[dict]:
+    """For each metric, and what tells its values apart, a row a method with a mean and interval a dataset of the study.
+
+    `n` says how many things the values are means over, at most, on each dataset where there are any.
+    """
+    datasets, groups = results.study.datasets, []
+    for (metric, of), part in results.overall.groupby(["metric", "of"], sort=False):
+        values = {key: rows["value"] for key, rows in part.groupby(["method", "dataset"])}
+        most = part.groupby("dataset", sort=False)["n"].max()
         entry = about(metric)
-        rows.append(
+        rows = []
+        for method in results.study.methods:
+            found = [values.get((method, dataset)) for dataset in datasets]
+            cells = ["–" if one is None else interval(*mean_and_interval(one), metric) for one in found]
+            if any(one is not None for one in found):
+                rows.append({"method": method, "cells": cells})
+        groups.append(
             {
-                "dataset": dataset,
                 "metric": entry.title + (f", {of}" if of else ""),
                 "symbol": entry.symbol,
                 "better": entry.better,
                 "unit": entry.unit,
                 "source": entry.source,
-                "cells": cells,
-                "n": int(part["n"].max()),
+                "n": ", ".join(f"{n} on {dataset}" for dataset, n in most.items()),
+                "rows": rows,
             }
         )
-    return rows
+    return groups
 
 
 def environments(headers: list[dict]) -> list[dict]:

@@ -84,10 +84,16 @@ class Results:
 
 
 def mean_and_interval(values: Any) -> tuple[float, float, float]:
-    """Mean and its confidence interval from Student's t over `values`; NaN ends for fewer than two of them."""
+    """Mean and its confidence interval from Student's t over `values`; NaN ends for fewer than two of them.
+
+    With ∞ among them, a time that never comes, there is no spread: the ends are NaN unless all are the same infinity.
+    """
     values = np.asarray(values, dtype=float)
-    mean = float(values.mean()) if len(values) else float("nan")
-    if len(values) < 2:
+    if len(values) > 1 and np.isinf(values).all() and (values == values[0]).all():
+        return (float(values[0]),) * 3
+    with np.errstate(invalid="ignore"):
+        mean = float(values.mean()) if len(values) else float("nan")
+    if len(values) < 2 or not np.isfinite(mean):
         return mean, float("nan"), float("nan")
     half = t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     return mean, float(mean - half), float(mean + half)

@@ -23,7 +23,7 @@ from pipeline.settings.explainers import AnyExplainer
 from pipeline.settings.grid import expand
 from pipeline.settings.messages import one_line
 from pipeline.settings.methods import AnyMethod
-from pipeline.settings.networks import AnyNetwork
+from pipeline.settings.networks import StoredNetwork
 from pipeline.settings.run import Run
 from pipeline.settings.studies import Study
 from pipeline.settings.training import Training
@@ -41,7 +41,7 @@ SLICES = {
     "attack": AnyAttack,
     "dataset": AnyDataset,
     "annotator": AnyAnnotator,
-    "network": AnyNetwork,
+    "network": StoredNetwork,
     "method": AnyMethod,
     "explainer": AnyExplainer,
     "evaluation": AnyEvaluation,

@@ -18,7 +18,7 @@ class Evaluation(PerDataset):
     needs_explainers: ClassVar[bool] = False
 
     methods: tuple[Name, ...] | None = None
-    """Only these method instances of a study; null means all."""
+    """Only these method instances of a study; null means all that train a network."""
     explainers: tuple[Name, ...] = ()
     """Explainer instances whose maps are measured; empty for evaluations of the network itself."""
     measured_on: Name | None = None
@@ -76,6 +76,13 @@ class AttributeFidelity(Evaluation):
     kind: Literal["attribute_fidelity"] = Field(alias="from")
     bits: Annotated[int, Field(ge=1, le=8)] = 4
     """Features are quantised to 2^bits codes."""
+
+
+class Decomposition(Evaluation):
+    """How sparse bases and coefficients of decomposed images are, and what is lost (admm.md E8)."""
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    kind: Literal["decomposition"] = Field(alias="from")
 
 
 class FeatureClusters(Evaluation):
@@ -226,6 +233,7 @@ AnyEvaluation = Annotated[
     | Adversarial
     | AdversarialDetection
     | AttributeFidelity
+    | Decomposition
     | FeatureClusters
     | Fidelity
     | FilterCorrelation

@@ -6,7 +6,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model
 
 from pipeline.settings.base import Section
 from pipeline.settings.focusing import Abn, Backgrounds, MapError, Reff, Rrr
-from pipeline.settings.splitting import Admm, BlockAdmm, DeepFacto, Dladmm, Gotmare, Taylor, Zeng
+from pipeline.settings.splitting import Admm, BlockAdmm, Decomposition, DeepFacto, Dladmm, Gotmare, Taylor, Zeng
 from pipeline.settings.training import Loss, Method, Path, Training
 
 
@@ -79,7 +79,7 @@ class Csg(Method, Training):
 
 
 AnyMethod = Annotated[
-    Std | Csg | BlockAdmm | Gotmare | Admm | Taylor | Zeng | Dladmm | DeepFacto
+    Std | Csg | BlockAdmm | Gotmare | Admm | Taylor | Zeng | Dladmm | DeepFacto | Decomposition
     | Reff | MapError | Rrr | Abn | Backgrounds,
     Field(discriminator="kind"),
 ]

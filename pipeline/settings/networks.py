@@ -90,4 +90,13 @@ class Abn(Network):
         return self.trunk.pretrained_file
 
 
+class NoNetwork(Network):
+    """For methods that decompose images and train no network."""
+
+    kind: Literal["no_network"] = Field("no_network", alias="from")
+
+
 AnyNetwork = Annotated[ResnetCifar | Resnet | AlexnetCifar | Mlp | Convnet | Abn, Field(discriminator="kind")]
+
+#: What a checkpoint may say of its network.
+StoredNetwork = Annotated[AnyNetwork | NoNetwork, Field(discriminator="kind")]

@@ -1,10 +1,10 @@
-"""Methods of admm.md: networks whose layers or blocks have variables of their own."""
+"""Methods of admm.md: networks whose layers or blocks have variables of their own, and decomposition of images."""
 
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from pipeline.settings.networks import AnyNetwork, Mlp
+from pipeline.settings.networks import AnyNetwork, Mlp, NoNetwork
 from pipeline.settings.training import Adam, AnyOptimiser, Course, Loss, Method, Steps, Training
 
 
@@ -224,3 +224,25 @@ class Dladmm(DrawnStart):
         if self.rho > self.rho_limit:
             raise ValueError(f"rho {self.rho:g} is above rho_limit {self.rho_limit:g}; lower it or raise the limit")
         return self
+
+
+class Decomposition(Method, Course):
+    """NMF or PCA of the training images themselves; no network is trained (admm.md E8)."""
+
+    backpropagates: ClassVar[bool] = False
+
+    kind: Literal["decomposition"] = Field(alias="from")
+    network: NoNetwork = NoNetwork()
+    epochs: Literal[1] = 1
+    """All sweeps are in one."""
+    watch_test: Literal[False] = False
+    """There is no accuracy to record."""
+    base: None = None
+    """There are no weights to start from."""
+    algorithm: Literal["nmf", "pca"]
+    rank: Annotated[int, Field(ge=2)] = 16
+    """Bases."""
+    images: PositiveInt | None = None
+    """Decompose so many training images, which the seed draws; null means all."""
+    sweeps: PositiveInt = 400
+    """Most sweeps of NMF."""

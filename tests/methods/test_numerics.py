@@ -19,7 +19,7 @@ from pipeline.training.session import Session
 from pipeline.training.streams import seeded, stream
 
 RECORD = Path(__file__).with_suffix(".json")
-METHODS = sorted(registry.TABLES["method"])
+METHODS = sorted(set(registry.TABLES["method"]) - {"decomposition"})  # whose steps are a library's
 KINDS = {kind.model_fields["kind"].annotation.__args__[0]: kind for kind in get_args(get_args(AnyMethod)[0])}
 
 #: Relative; other versions of torch and other processors sum in another order.

@@ -1,4 +1,7 @@
-"""Gini index of maps and of groups: its ends, its invariances, and the definition as a mean difference of all pairs."""
+"""Gini index of maps and of groups: its ends, its invariances, and the definition as a mean difference of all pairs.
+
+Hoyer sparsity as printed.
+"""
 
 from itertools import product
 
@@ -9,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from pipeline.metrics.sparsity import gini, gini_group
+from pipeline.metrics.sparsity import gini, gini_group, hoyer
 
 MAPS = arrays("float64", array_shapes(min_dims=3, max_dims=3, max_side=4), elements=st.integers(-8, 8)).map(
     lambda values: torch.from_numpy(values / 4)
@@ -106,3 +109,17 @@ def test_shapes_are_named():
     with pytest.raises(ValueError, match=r"N×C×H×W, got the shape \(5, 4, 4\)"):
         gini_group(torch.rand(5, 4, 4), 2)
     assert gini(torch.rand(0, 3, 3)).shape == (0,) and gini(torch.rand(1, 0)).isnan().all()
+
+
+def test_hoyer_sparsity_is_the_printed_ratio():
+    values = torch.randn(5, 9, generator=torch.Generator().manual_seed(0))
+    for row, found in zip(values.tolist(), hoyer(values).tolist(), strict=True):
+        l1, l2 = sum(abs(x) for x in row), sum(x * x for x in row) ** 0.5
+        assert found == pytest.approx((9**0.5 - l1 / l2) / (9**0.5 - 1))
+    assert torch.allclose(hoyer(-3 * values), hoyer(values))
+
+
+def test_hoyer_sparsity_of_flat_single_and_empty_rows():
+    flat, single, empty = hoyer(torch.tensor([[2.0, -2.0, 2.0, 2.0], [0.0, 0.0, -7.0, 0.0], [0.0, 0.0, 0.0, 0.0]]))
+    assert (flat.item(), single.item()) == pytest.approx((0.0, 1.0)) and empty.isnan()
+    assert hoyer(torch.tensor([[3.0]])).isnan().all()

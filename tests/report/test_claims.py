@@ -133,6 +133,52 @@ def test_missing_values_count_as_not_measured():
     assert row["seeds"] == 3 and row["value"] == pytest.approx(0.02)
 
 
+# Times that never come: both sides of each seed, and the verdicts on "<" and ">" over the mean and over every seed.
+NEVER = math.inf
+
+
+@pytest.mark.parametrize(
+    ("pairs", "mean", "every"),
+    [
+        ([(3.0, NEVER), (4.0, NEVER)], ("holds", "fails"), ("holds", "fails")),
+        ([(NEVER, 3.0), (NEVER, 4.0)], ("fails", "holds"), ("fails", "holds")),
+        ([(NEVER, NEVER), (NEVER, NEVER)], ("not decided",) * 2, ("not decided",) * 2),
+        ([(3.0, NEVER), (NEVER, NEVER)], ("not decided",) * 2, ("not decided",) * 2),
+        ([(3.0, NEVER), (3.0, 5.0)], ("not decided",) * 2, ("holds", "fails")),
+        ([(3.0, NEVER), (NEVER, 5.0)], ("not decided",) * 2, ("fails", "fails")),
+        ([(3.0, NEVER)], ("not decided",) * 2, ("holds", "fails")),
+    ],
+)
+def test_what_never_comes_is_later_than_what_does(pairs, mean, every):
+    rows = [row for seed, (left, right) in enumerate(pairs) for row in (("csg", seed, left), ("std", seed, right))]
+    for over, verdicts in (("mean", mean), ("every", every)):
+        for relation, expected in zip(("<", ">"), verdicts, strict=True):
+            row = judge(claim(relation=relation, over=over), metrics(*rows), "digits")
+            assert (row["verdict"], row["seeds"]) == (expected, len(pairs))
+
+
+def test_what_never_comes_is_later_than_a_number():
+    row = judge(claim(relation="<", right=60.0), metrics(("csg", 0, NEVER), ("csg", 1, NEVER)), "digits")
+    assert (row["verdict"], row["left"], row["right"], row["value"]) == ("fails", NEVER, 60.0, NEVER)
+
+
+def test_verdicts_on_what_never_comes_go_to_disk_and_back(tmp_path):
+    rows = [("csg", 0, 1.0), ("csg", 1, 1.0), ("std", 0, NEVER), ("std", 1, NEVER)]
+    row = judge(claim(relation="<"), metrics(*rows), "digits")
+    table = pa.Table.from_pylist([row | {"study": "toy", "dataset": "digits", "published": None}], schema=CLAIMS)
+    write_table(tmp_path / "claims.parquet", table, CLAIMS)
+    back = read_table(tmp_path / "claims.parquet", CLAIMS).to_pylist()[0]
+    assert (back["left"], back["right"], back["low"], back["high"]) == (1.0, NEVER, -NEVER, -NEVER)
+    assert interval(back["value"], back["low"], back["high"], "seconds_to") == "−∞"
+
+
+def test_interval_of_infinite_values():
+    assert mean_and_interval([NEVER, NEVER]) == (NEVER, NEVER, NEVER)
+    assert mean_and_interval([NEVER, 1.0]) == pytest.approx((NEVER, NAN, NAN), nan_ok=True)
+    assert mean_and_interval([NEVER, -NEVER]) == pytest.approx((NAN, NAN, NAN), nan_ok=True)
+    assert mean_and_interval([NEVER]) == pytest.approx((NEVER, NAN, NAN), nan_ok=True)
+
+
 def test_other_rows_of_the_table_do_not_count():
     others = [
         ("csg", 0, 9.0, "class=3"),
@@ -226,7 +272,7 @@ def stage(folder: Path, *published: str) -> tuple[Study, list[dict], dict]:
             "datasets": {"digits": {}},
             "annotators": {},
             "seeds": 3,
-            "methods": {"csg": {"datasets": None}, "std": {"datasets": None}},
+            "methods": {name: {"datasets": None, "network": {"from": "mlp"}} for name in ("csg", "std")},
             "evaluations": {"accuracy": {"datasets": None, "methods": None}},
         }
     )
@@ -417,6 +463,8 @@ def test_a_metric_without_an_entry_is_named():
         (12345.6, "mutual_information_score", "1.23e+04"),
         (None, "accuracy", "–"),
         (NAN, "gini", "–"),
+        (NEVER, "seconds_to", "∞"),
+        (-NEVER, "accuracy", "−∞"),
     ],
 )
 def test_numbers_in_the_unit_of_their_metric(value, metric, text):

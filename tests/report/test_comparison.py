@@ -1,5 +1,6 @@
 """Published beside measured numbers: each source's rows, their units and labels, what is missing, and bad input."""
 
+import html
 import re
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def shown(study: Study) -> dict[str, dict]:
 
 def rows(study: Study, title: str) -> list[tuple]:
     """(label, detail, note, *cells) of a quantity."""
-    return [(row["label"], row["detail"], row["note"], *row["cells"]) for row in shown(study)[title]["rows"]]
+    return [(row["label"], row["detail"], row["note"], *row["cells"]) for row in shown(study)[title]["sources"]]
 
 
 def percent(*values: float) -> str:
@@ -100,7 +101,7 @@ def test_a_number_that_is_not_known_is_not_available(study):
 def test_values_that_are_not_defined_do_not_count(study):
     results = Results(study)
     results.metrics = Results(study).metrics.assign(value=float("nan"))
-    assert tables(study, results)[0]["rows"][-1]["detail"] == "not measured"
+    assert tables(study, results)[0]["sources"][-1]["detail"] == "not measured"
 
 
 def test_different_networks_and_machines_of_a_row_are_all_named():
@@ -164,22 +165,64 @@ def rendered(study: Study) -> str:
     return (layout_root / "page.html").read_text()
 
 
+def words(text: str) -> str:
+    """What a reader sees of a piece of the page."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
+
+
 def test_the_page_shows_the_tables_and_marks_second_hand_numbers(study):
     recorded.run(study, [])
     text = rendered(study)
     assert "<h3>Published beside measured</h3>" in text
-    for row in rows(study, "Right answers"):
-        assert all(part in text for part in row if part)
-    lines = re.findall(r'<tr class="second-hand">.*?</tr>', text, re.DOTALL)
-    assert len(lines) == 2 and all('<span class="second-hand source">second-hand</span>' in line for line in lines)
-    assert "91.92 %" in lines[0] and "88.850" not in lines[0]
-    assert '<td class="number unknown">not available</td>' in text
+    for label, detail, note, *_ in rows(study, "Right answers"):
+        assert all(part in words(text) for part in (label, detail, note))
+    table = text[text.index("Right answers") :]
+    *_, heads, std, csg, fixed = re.findall(r"<tr>.*?</tr>", table[: table.index("</table>")], re.DOTALL)
+    assert words(heads) == "method paper 1 second-hand 2 recorded: tiny 3 this run 4"
+    assert '<span class="second-hand source">second-hand</span>' in heads
+    measured = {"std": percent(0.5, 0.7), "csg": percent(0.6, 0.8)}
+    assert words(std) == f"std 88.00 % 91.69 % {measured['std']} {measured['std']}"
+    assert words(csg) == f"csg 88.850 % 91.92 % {measured['csg']} {measured['csg']}"
+    assert words(fixed) == "csg_fixed 88.850 % – – –"
+    assert re.findall(r'class="number second-hand">(.*?)<', std) == ["91.69 %"]
+    assert re.findall(r'data-of="(.*?)"', std) == ["paper (1)", "second-hand (2)", "recorded: tiny (3)", "this run (4)"]
+    assert len(re.findall(r'<li class="second-hand"><span class="second-hand source">second-hand</span>', text)) == 2
+    assert '<td data-of="paper (1)" class="number paper unknown">not available</td>' in text
     assert "scale, tiny, may come from an earlier run" in text
+
+
+def test_the_page_has_a_row_for_each_method_under_its_metric(study):
+    text = rendered(study)
+    table = text[text.index("<h3>Numbers</h3>") :]
+    lines = [words(line) for line in re.findall(r"<tr>.*?</tr>", table[: table.index("</table>")], re.DOTALL)]
+    assert lines == [
+        "method digits",
+        "Accuracy (Acc, %; higher is better; n 10 on digits; Liang et al. 2020)",
+        f"std {percent(0.5, 0.7)}",
+        f"csg {percent(0.6, 0.8)}",
+    ]
+
+
+def test_a_metric_shows_the_methods_that_have_it_with_a_column_a_dataset(study):
+    results = Results(study)
+    other = Results(study).metrics.assign(dataset="other", n=7)
+    results.metrics = pd.concat([results.metrics, other[other["method"] == "csg"]])
+    both = Results(Study({**study.slice, "datasets": {"digits": {}, "other": {}}}))
+    both.metrics = results.metrics
+    (group,) = page.metric_groups(both)
+    assert group["n"] == "10 on digits, 7 on other"
+    measured = percent(0.6, 0.8)
+    assert group["rows"] == [
+        {"method": "std", "cells": [percent(0.5, 0.7), "–"]}, {"method": "csg", "cells": [measured, measured]}
+    ]  # fmt: skip
+    both = Results(both.study)
+    both.metrics = other[other["method"] == "csg"]
+    assert [row["method"] for row in page.metric_groups(both)[0]["rows"]] == ["csg"]
 
 
 def test_the_page_says_nothing_of_an_earlier_run_that_is_not_recorded(study):
     text = rendered(study)
-    assert "earlier run" not in text and '<tr class="recorded">' not in text
+    assert "earlier run" not in text and '<li class="recorded">' not in text
 
 
 def test_a_study_without_comparison_has_no_such_section(study):
@@ -300,7 +343,7 @@ def test_comparison_of_the_study_is_about_what_exists(name, monkeypatch):
     numbers = read_numbers(name, comparison)
     assert {one.metric for one in comparison.quantities} <= set(CATALOGUE)
     assert {one.published for one in comparison.quantities} - {None} <= set(numbers["metric"])
-    named = {name for one in comparison.quantities for name in comparison.columns(one)}
+    named = {name for one in comparison.quantities for name in comparison.instances(one)}
     assert named <= set(settings.load("params.yaml").methods)
     assert len({one.title for one in comparison.quantities}) == len(comparison.quantities)
 

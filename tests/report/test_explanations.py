@@ -35,7 +35,10 @@ def drawn(tmp_path):
                 write_maps(layout.explanation(root, name, method, explainer, 0), Maps(ids, labels.tolist(), values))
     slices = {
         "study": "s", "root": root, "datasets": {"plain": {}, "masked": {}}, "explainers": {"fine": {}, "coarse": {}},
-        "methods": {"std": {"datasets": None}, "csg": {"datasets": ["masked"]}}, "seeds": 1,
+        "methods": {
+            "std": {"datasets": None, "network": {"from": "mlp"}},
+            "csg": {"datasets": ["masked"], "network": {"from": "mlp"}},
+        }, "seeds": 1,
     }  # fmt: skip
     with plt.rc_context({"figure.constrained_layout.use": True}):
         figure = explanations.draw(Results(Study(slices)))

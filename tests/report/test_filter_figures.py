@@ -36,7 +36,7 @@ def results(tmp_path) -> Results:
             layout.model(root, "bars", method, 0), tensors | ({"gates": GATES} if method == "csg" else {}), header
         )
     names = {"datasets": {"bars": {}}, "explainers": {}, "evaluations": {}}
-    names["methods"] = {"std": {"datasets": None}, "csg": {"datasets": None}}
+    names["methods"] = {name: {"datasets": None, "network": {"from": "mlp"}} for name in ("std", "csg")}
     return Results(Study({"study": "s", "root": root, "seeds": 1, **names}))
 
 

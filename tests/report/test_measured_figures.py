@@ -45,7 +45,9 @@ def results_of(rows: list[dict], root: str = "", **evaluations: dict) -> Results
         Study(
             {
                 "study": "s", "root": root, "datasets": {"bars": {}}, "seeds": 2, "evaluations": evaluations,
-                "methods": {name: {"from": kind, "datasets": None} for name, kind in methods.items()},
+                "methods": {
+                    name: {"from": kind, "datasets": None, "network": {"from": "mlp"}} for name, kind in methods.items()
+                },
             }
         )
     )  # fmt: skip

@@ -23,7 +23,7 @@ FADED = 0.3
 def draw(results: Results) -> Figure:
     study = results.study
     explainers = list(study.slice["explainers"])
-    height = sum(1 + len(study.methods_on(dataset)) * len(explainers) for dataset in study.datasets)
+    height = sum(1 + len(study.networks_on(dataset)) * len(explainers) for dataset in study.datasets)
     figure, grid = plt.subplots(height, IMAGES, figsize=(1.1 * IMAGES + 1.4, 1.1 * height), squeeze=False)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     for axes in grid.flat:
@@ -34,7 +34,7 @@ def draw(results: Results) -> Figure:
         path = layout.dataset(study.root, dataset, "test")
         images = read_images(path, IMAGES)
         _images(next(rows), images, path, dataset)
-        for method, explainer in product(study.methods_on(dataset), explainers):
+        for method, explainer in product(study.networks_on(dataset), explainers):
             path = layout.explanation(study.root, dataset, method, explainer, SEED)
             _maps(next(rows), images, path, f"{method}\n{explainer}")
     return figure

@@ -46,7 +46,7 @@ def _groups(results: Results) -> dict[tuple[str, str], list[str]]:
     """Methods by dataset and network."""
     found: dict[tuple[str, str], list[str]] = {}
     for dataset in results.study.datasets:
-        for method in results.study.methods_on(dataset):
+        for method in results.study.networks_on(dataset):
             network = network_in_words(results.study.slice["methods"][method]["network"])
             found.setdefault((dataset, network), []).append(method)
     return found

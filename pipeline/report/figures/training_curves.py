@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from pipeline.report.panels import colour_of, curve
+from pipeline.report.panels import colour_of, curve, in_words
 from pipeline.report.results import Results
 
 METRICS = ("loss", "accuracy", "density")
@@ -18,6 +18,8 @@ METRICS = ("loss", "accuracy", "density")
 def draw(results: Results) -> Figure:
     datasets = results.study.datasets
     metrics = [metric for metric in METRICS if metric in set(results.histories["metric"])]
+    if not metrics:
+        return in_words("no training of this study has a loss, an accuracy or gates")
     figure, grid = plt.subplots(
         len(datasets), len(metrics), figsize=(3.4 * len(metrics), 2.6 * len(datasets)), squeeze=False
     )
