@@ -48,6 +48,7 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "network": {
         "alexnet_cifar": "pipeline.models.alexnet_cifar:build",
+        "inception_resnet_v1": "pipeline.models.inception_resnet_v1:build",
         "mlp": "pipeline.models.mlp:build",
         "resnet": "pipeline.models.resnet:build",
         "resnet_cifar": "pipeline.models.resnet_cifar:build",

@@ -65,4 +65,17 @@ class Mlp(Network):
     """Normal draw of weights (admm.md 3.5) of variance 1/(3 fan_in), 2/fan_in, or 0.01², that with biases of 0.1."""
 
 
-AnyNetwork = Annotated[ResnetCifar | Resnet | AlexnetCifar | Mlp, Field(discriminator="kind")]
+class InceptionResnetV1(Network):
+    """Inception-ResNet-V1 for faces (admm.md section 4.3), for colour images of 75 pixels and more; 160 is its own."""
+
+    kind: Literal["inception_resnet_v1"] = Field("inception_resnet_v1", alias="from")
+    pretrained: Annotated[str, Field(pattern=r"^(none|.+\.(pth|pt|safetensors))$")] = "none"
+    """Where training starts without a base: none is random weights; a path names a file of weights in facenet-pytorch's
+    format, such as its 20180402-114759-vggface2.pt, which is never downloaded."""
+
+    @property
+    def pretrained_file(self) -> str | None:
+        return None if self.pretrained == "none" else self.pretrained
+
+
+AnyNetwork = Annotated[ResnetCifar | Resnet | AlexnetCifar | Mlp | InceptionResnetV1, Field(discriminator="kind")]

@@ -14,7 +14,10 @@ STAGES = {
     "resnet18": ["stem", "layer1", "layer2", "layer3", "layer4", "head"],
     "resnet50": ["stem", "layer1", "layer2", "layer3", "layer4", "head"],
     "alexnet_cifar": ["conv1", "conv2", "conv3", "conv4", "conv5", "tail"],
+    "inception_resnet_v1": ["stem", "repeat_1", "mixed_6a", "repeat_2", "mixed_7a", "repeat_3", "head"],
 }
+#: What networks subtract and divide by that do not take the dataset's mean and deviation.
+OWN = {"inception_resnet_v1": ([127.5 / 255] * 3, [128 / 255] * 3)}
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
@@ -90,7 +93,8 @@ def test_stages_cover_every_parameter_once_in_forward_order(network, name):
 def test_stages_are_the_network_piece_by_piece(network, name):
     x = images(NETWORKS[name][1])
     *parts, last = network.stages().values()
-    maps = (x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in OWN.get(name, (MEAN, STD)))
+    maps = (x - mean) / std
     for part in parts:
         maps = part(maps)
     assert torch.equal(maps, network.maps(x))
@@ -115,6 +119,7 @@ def test_last_convolution_is_that_of_the_last_block(network, name):
         "resnet18": lambda: network.backbone.layer4[1].conv2,
         "resnet50": lambda: network.backbone.layer4[2].conv3,
         "alexnet_cifar": lambda: network.backbone.conv5,
+        "inception_resnet_v1": lambda: network.backbone.repeat_3[4].conv2d,
     }
     assert network.last_convolution is expected[name]()
 

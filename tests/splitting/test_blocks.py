@@ -17,6 +17,7 @@ CUTS = {
     "resnet_cifar": [None, ("stem", "stage2"), ("stage3",)],
     "resnet18": [None, ("layer2",), ("layer4",)],
     "alexnet_cifar": [None, ("conv2",), ("conv5",)],
+    "inception_resnet_v1": [("mixed_6a",)],
 }
 
 
