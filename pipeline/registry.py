@@ -53,6 +53,7 @@ TABLES: dict[str, dict[str, str]] = {
         "abn": "pipeline.models.abn:build",
         "alexnet_cifar": "pipeline.models.alexnet_cifar:build",
         "convnet": "pipeline.models.convnet:build",
+        "inception_resnet_v1": "pipeline.models.inception_resnet_v1:build",
         "mlp": "pipeline.models.mlp:build",
         "no_network": "pipeline.models.no_network:build",
         "resnet": "pipeline.models.resnet:build",

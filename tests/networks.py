@@ -19,19 +19,24 @@ NETWORKS = {
     "convnet": ({"from": "convnet", "channels": [4, 6, 6, 12]}, 16),
     "abn": ({"from": "abn", "trunk": {"from": "resnet_cifar", "blocks": 1, "channels": [4, 6, 12]}}, 16),
     "alexnet_cifar": ({"from": "alexnet_cifar", "channels": [4, 6, 8, 6, 12], "hidden": 16}, 32),
+    "inception_resnet_v1": ({"from": "inception_resnet_v1"}, 112),
 }
 
 
 def built(
     block: dict,
     *,
-    size: tuple[int, int] = (4, 5),
+    size: tuple[int, int] | None = None,
     classes: int = 10,
     mean: list[float] = MEAN,
     std: list[float] = STD,
 ) -> Classifier:
-    """The network of a settings block with random weights, those of seed 0; all but perceptrons take any `size`."""
+    """The network of a settings block with random weights, those of seed 0, for images H×W of `size`.
+
+    Without it a perceptron takes 4×5, and the others take any that are large enough.
+    """
     settings = parse_slice("network", json.dumps(block))
+    size = size or ((4, 5) if settings.kind == "mlp" else (160, 160))
     with seeded(0, "init"):
         build = registry.load("network", settings.kind)
         return build(settings, channels=len(mean), size=size, classes=classes, mean=mean, std=std)

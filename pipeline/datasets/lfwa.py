@@ -6,10 +6,10 @@
         indices_train_test.mat     indices_img_train, indices_img_test and the same of people
 
 admm.md section 4.3. Files of MATLAB 7.3 are HDF5: arrays come out transposed, and texts are references to arrays of
-UTF-16 numbers. The label is one of the attributes. The official halves, 6,263 + 6,970, have no person in common; a
-person is a group. The paper has a face detector cut the faces out; here the images, which are centred on them, are
-whole. Pixels are standardised as its face network wants them, (v - 127.5) / 128. Nothing is downloaded: the faces' own
-site no longer serves them, and the attributes are handed out for research only.
+UTF-16 numbers. The label is one of the attributes, or the person. The official halves, 6,263 + 6,970, have no person in
+common; a person is a group. The paper has a face detector cut the faces out; here the images, which are centred on
+them, are whole. Pixels are standardised as its face network wants them, (v - 127.5) / 128. Nothing is downloaded: the
+faces' own site no longer serves them, and the attributes are handed out for research only.
 """
 
 from collections.abc import Iterator, Sequence
@@ -50,30 +50,26 @@ STD = (128 / 255,) * 3
 
 
 def prepare(raw_dir: Path, settings: "Lfwa") -> Prepared:
-    """The official splits, labelled 0 or 1 by the attribute settings.label; samples of one person are a group.
+    """The official splits, labelled as `labelled` says; samples of one person are a group.
 
     Raises `UserError` for files that are missing or malformed, and for an attribute that there is not.
     """
     faces = obtain(FACES, raw_dir)
     table = obtain(ATTRIBUTES, raw_dir)
     names, attributes, attribute_names = read_attributes(table)
-    known = {name.replace("_", " ").casefold(): column for column, name in enumerate(attribute_names)}
-    column = known.get(settings.label.replace("_", " ").casefold())
-    if column is None:
-        raise unknown(str(table), "attribute", settings.label, attribute_names)
     train, test = read_split(obtain(SPLIT, raw_dir), len(names))
     people = [name.split("/")[0] for name in names]
+    class_names, labels = labelled(settings.label, people, attributes, attribute_names, table)
     both = {people[row] for row in train} & {people[row] for row in test}
 
     def reads(rows: Sequence[int]) -> list[Read]:
         return [
-            partial(_sample, raw_dir, faces / names[row], people[row], attributes[row], column, settings)
+            partial(_sample, raw_dir, faces / names[row], people[row], attributes[row], labels[row], settings)
             for row in rows
         ]
 
-    label = attribute_names[column]
     return Prepared(
-        class_names=(f"no {label}", label),
+        class_names=class_names,
         mean=MEAN,
         std=STD,
         train=reads(train),
@@ -82,6 +78,26 @@ def prepare(raw_dir: Path, settings: "Lfwa") -> Prepared:
         names={"attributes": attribute_names},
         notices=[f"{len(both)} people are in training and test images"] if both else [],
     )
+
+
+def labelled(
+    label: str, people: list[str], attributes: np.ndarray, attribute_names: list[str], table: Path
+) -> tuple[list[str], list[int]]:
+    """Class names, and the class of each of N faces: for the label "person" one of the `people`, in order of name, else
+    0 or 1 by the column of `attributes` N×A that is called so.
+
+    Raises `UserError`, naming the file `table`, for an attribute that there is not.
+    """
+    if label.casefold() == "person":
+        names = sorted(set(people))
+        numbers = {name: number for number, name in enumerate(names)}
+        return names, [numbers[person] for person in people]
+    known = {name.replace("_", " ").casefold(): column for column, name in enumerate(attribute_names)}
+    column = known.get(label.replace("_", " ").casefold())
+    if column is None:
+        raise unknown(str(table), "attribute", label, ["person", *attribute_names])
+    name = attribute_names[column]
+    return [f"no {name}", name], attributes[:, column].tolist()
 
 
 def read_attributes(file: Path) -> tuple[list[str], np.ndarray, list[str]]:
@@ -125,12 +141,12 @@ def _texts(content: h5py.File, field: str) -> list[str]:
     return [bytes(content[reference][()].astype("<u2")).decode("utf-16-le") for reference in content[field][()].ravel()]
 
 
-def _sample(raw_dir: Path, file: Path, person: str, attributes: np.ndarray, column: int, settings: "Lfwa") -> Sample:
+def _sample(raw_dir: Path, file: Path, person: str, attributes: np.ndarray, label: int, settings: "Lfwa") -> Sample:
     photo = read_photo(file)
     return Sample(
         sample_id=file.stem,
         image=Frame.of(photo.shape, settings.fit, settings.size).image(photo),
-        label=int(attributes[column]),
+        label=label,
         source=file.relative_to(raw_dir).as_posix(),
         group=person,
         attributes=attributes,

@@ -33,17 +33,20 @@ COPIES = (
     torch.flatten, torch.reshape, torch.cat, "flatten", "reshape", "view", "float", "contiguous",
 )  # fmt: skip
 SUMS = (operator.add, operator.iadd, torch.add, "add", "add_")
+PRODUCTS = (operator.mul, torch.mul, "mul")
 AVERAGES = (
     nn.AvgPool2d, nn.AdaptiveAvgPool2d,
     functional.avg_pool2d, functional.adaptive_avg_pool2d, torch.mean, "mean",
 )  # fmt: skip
 RULES: dict[Any, Rule] = {
     **dict.fromkeys(RELUS + COPIES, Rule.CARRY),
-    **dict.fromkeys(SUMS + AVERAGES, Rule.SHARE),
+    **dict.fromkeys(SUMS + PRODUCTS + AVERAGES, Rule.SHARE),
     **dict.fromkeys((nn.Linear, nn.Conv2d), Rule.WEIGH),
     **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d), Rule.NORMALISE),
 }
-SUPPORTED = "Linear, Conv2d, BatchNorm, ReLU, Dropout, max and average pools, mean, flatten, reshape, cat, sums"
+SUPPORTED = (
+    "Linear, Conv2d, BatchNorm, ReLU, Dropout, max and average pools, mean, flatten, reshape, cat, sums, factors > 0"
+)
 
 #: What runs in place of operations that would overwrite an activation which a rule still needs.
 OUT_OF_PLACE: dict[Any, Callable[..., Tensor]] = {
@@ -64,6 +67,8 @@ def rule_of(node: fx.Node, module: nn.Module | None) -> Rule | None:
     key = operation(node, module)
     # A weighted sum, or one with a constant, is not a plain sum of activations.
     if key in SUMS and (node.kwargs or any(_is_constant(value) for value in node.args)):
+        return None
+    if key in PRODUCTS and not any(isinstance(value, int | float) and value > 0 for value in node.args):
         return None
     if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and module.running_var is None:
         return None

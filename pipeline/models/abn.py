@@ -21,7 +21,7 @@ from pipeline.models import convnet, resnet, resnet_cifar
 from pipeline.models.classifier import GapClassifier
 
 if TYPE_CHECKING:
-    from pipeline.settings.networks import Abn
+    from pipeline.settings.networks import AttentionBranch
 
 TRUNKS = {"convnet": convnet.build, "resnet": resnet.build, "resnet_cifar": resnet_cifar.build}
 

@@ -10,18 +10,16 @@ import sys
 from collections import OrderedDict
 from http.client import HTTPException
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models import get_model, get_model_weights
 
 from pipeline.errors import UserError
 from pipeline.files import file_digest
 from pipeline.models.classifier import GapClassifier
+from pipeline.models.pretrained import check_fit, read_weights
 
 if TYPE_CHECKING:
     from pipeline.settings.networks import Resnet
@@ -57,8 +55,11 @@ class ImagenetResnet(GapClassifier):
                     f"from random weights"
                 )
                 return
-        weights = {name: tensor for name, tensor in read_weights(path).items() if not name.startswith("fc.")}
-        check_fit(path, weights, self.backbone.state_dict(), self.architecture)
+        key = "under network.pretrained, or set"
+        found = read_weights(path, f"name a state dict of torchvision {key} it to auto or none")
+        weights = {name: tensor for name, tensor in found.items() if not name.startswith("fc.")}
+        remedy = f"name weights of {self.architecture} {key} network.depth to that of the file"
+        check_fit(path, weights, self.backbone.state_dict(), self.architecture, remedy)
         self.backbone.load_state_dict(weights)
 
 
@@ -93,43 +94,3 @@ def official_file(address: str) -> Path:
         print(f"downloading {address}", file=sys.stderr, flush=True)
         torch.hub.download_url_to_file(address, os.fspath(path), hash_prefix=digits, progress=False)
     return path
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Weights by name of a .safetensors file, or of one that torch.save wrote, of which no code is run.
-
-    Raises `UserError` naming the file if it is missing or damaged, or holds something else.
-    """
-    remedy = "name a state dict of torchvision under network.pretrained, or set it to auto or none"
-    try:
-        if path.suffix == ".safetensors":
-            weights = load_file(path)
-        else:
-            weights = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; {remedy}") from None
-    except (OSError, RuntimeError, ValueError, LookupError, EOFError, UnpicklingError, SafetensorError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UserError(f"{path}: not a whole file of weights ({reason}); {remedy}") from None
-    if not isinstance(weights, dict) or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
-        raise UserError(f"{path}: holds no dictionary of tensors; {remedy}")
-    return weights
-
-
-def check_fit(path: Path, weights: dict[str, Tensor], expected: dict[str, Tensor], architecture: str) -> None:
-    """Refuse `weights` of other names and shapes than `expected`; the counters of batch normalisation may be missing.
-
-    Files from before PyTorch 0.4.1 do not have these. Raises `UserError` naming the file and its first wrong tensor.
-    """
-    remedy = f"name weights of {architecture} under network.pretrained, or set network.depth to that of the file"
-    for name, tensor in expected.items():
-        if name not in weights:
-            if not name.endswith(".num_batches_tracked"):
-                raise UserError(f"{path}: has no tensor '{name}' of {architecture}; {remedy}")
-        elif weights[name].shape != tensor.shape:
-            raise UserError(
-                f"{path}: tensor '{name}' is {tuple(weights[name].shape)}, but {tuple(tensor.shape)} in "
-                f"{architecture}; {remedy}"
-            )
-    if extra := weights.keys() - expected.keys():
-        raise UserError(f"{path}: has a tensor '{min(extra)}', which {architecture} has not; {remedy}")

@@ -293,12 +293,12 @@ class Ayahoo(Layout):
 
 
 class Lfwa(Layout):
-    """LFWA: 13,233 faces with 40 attributes (admm.md section 4.3). The label is the attribute that `label` names."""
+    """LFWA: 13,233 faces with 40 attributes (admm.md section 4.3). The label is an attribute, or the person."""
 
     kind: Literal["lfwa"] = Field(alias="from")
     size: PositiveInt = 160
     label: str = "Male"
-    """Attribute that serves as class."""
+    """Attribute that serves as class; person for who it is, whom the official test images do not show again."""
 
 
 class Toyworld(Dataset):

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from pipeline.settings.base import Name
-from pipeline.settings.networks import Abn as AbnNetwork
+from pipeline.settings.networks import AttentionBranch
 from pipeline.settings.training import Method, Training
 
 Norm = Literal["squared_l2", "l2", "l1"]
@@ -71,7 +71,7 @@ class Abn(Masked):
     """Attention branch network whose attention map is drawn to the mask (reff.md section 3.4)."""
 
     kind: Literal["abn"] = Field(alias="from")
-    network: AbnNetwork = AbnNetwork()
+    network: AttentionBranch = AttentionBranch()
     weight: PositiveFloat = 1.0
     """γ of the distance between attention map and mask."""
 

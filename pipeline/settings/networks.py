@@ -65,6 +65,19 @@ class Mlp(Network):
     """Normal draw of weights (admm.md 3.5) of variance 1/(3 fan_in), 2/fan_in, or 0.01², that with biases of 0.1."""
 
 
+class InceptionResnetV1(Network):
+    """Inception-ResNet-V1 for faces (admm.md section 4.3), for colour images of 75 pixels and more; 160 is its own."""
+
+    kind: Literal["inception_resnet_v1"] = Field("inception_resnet_v1", alias="from")
+    pretrained: Annotated[str, Field(pattern=r"^(none|.+\.(pth|pt|safetensors))$")] = "none"
+    """Where training starts without a base: none is random weights; a path names a file of weights in facenet-pytorch's
+    format, such as its 20180402-114759-vggface2.pt, which is never downloaded."""
+
+    @property
+    def pretrained_file(self) -> str | None:
+        return None if self.pretrained == "none" else self.pretrained
+
+
 class Convnet(Network):
     """Plain convolutional network: blocks of 3×3 convolution, batch norm and ReLU, then global average pooling."""
 
@@ -78,7 +91,7 @@ class Convnet(Network):
 AnyTrunk = Annotated[ResnetCifar | Resnet | Convnet, Field(discriminator="kind")]
 
 
-class Abn(Network):
+class AttentionBranch(Network):
     """Attention branch network (Fukui et al. 2019): its map multiplies what the last stage of a trunk sees."""
 
     kind: Literal["abn"] = Field("abn", alias="from")
@@ -96,7 +109,10 @@ class NoNetwork(Network):
     kind: Literal["no_network"] = Field("no_network", alias="from")
 
 
-AnyNetwork = Annotated[ResnetCifar | Resnet | AlexnetCifar | Mlp | Convnet | Abn, Field(discriminator="kind")]
+AnyNetwork = Annotated[
+    ResnetCifar | Resnet | AlexnetCifar | InceptionResnetV1 | Mlp | Convnet | AttentionBranch,
+    Field(discriminator="kind"),
+]
 
 #: What a checkpoint may say of its network.
 StoredNetwork = Annotated[AnyNetwork | NoNetwork, Field(discriminator="kind")]

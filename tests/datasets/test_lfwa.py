@@ -63,7 +63,7 @@ def raw_dir(tmp_path) -> Path:
 def test_official_tree(raw_dir):
     prepared = prepare(raw_dir, settings())
     train, test = read_all(prepared)
-    assert prepared.class_names == ("no Male", "Male") and prepared.notices == []
+    assert prepared.class_names == ["no Male", "Male"] and prepared.notices == []
     assert prepared.names == {"attributes": ["Male", "Wearing Hat", "5 o Clock Shadow"]}
     assert [(sample.sample_id, sample.label, sample.group) for sample in train + test] == [
         ("Ann_Lee_0001", 0, "Ann_Lee"), ("Ann_Lee_0002", 0, "Ann_Lee"),
@@ -81,13 +81,23 @@ def test_official_tree(raw_dir):
 def test_any_attribute_may_be_the_label(raw_dir, label):
     prepared = prepare(raw_dir, settings(label=label))
     train, test = read_all(prepared)
-    assert prepared.class_names == ("no Wearing Hat", "Wearing Hat")
+    assert prepared.class_names == ["no Wearing Hat", "Wearing Hat"]
     assert [sample.label for sample in train + test] == [1, 0, 1, 1]
 
 
+@pytest.mark.parametrize("label", ["person", "Person"])
+def test_the_person_may_be_the_label(raw_dir, label):
+    prepared = prepare(raw_dir, settings(label=label))
+    train, test = read_all(prepared)
+    assert prepared.class_names == ["Ann_Lee", "Bo_Day", "Zoë_A"]
+    assert [sample.label for sample in train] == [0, 0] and [sample.label for sample in test] == [2, 1]
+    assert all(prepared.class_names[sample.label] == sample.group for sample in train + test)
+
+
 def test_an_unknown_label_is_named(raw_dir):
-    with pytest.raises(UserError, match=r"lfw_att_40\.mat: unknown attribute 'Mal'; did you mean 'Male'\?"):
-        prepare(raw_dir, settings(label="Mal"))
+    for label, meant in (("Mal", "Male"), ("persons", "person")):
+        with pytest.raises(UserError, match=rf"lfw_att_40\.mat: unknown attribute '{label}'; did you mean '{meant}'\?"):
+            prepare(raw_dir, settings(label=label))
 
 
 def test_people_in_both_halves_are_noticed(raw_dir):

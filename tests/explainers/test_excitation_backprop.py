@@ -266,6 +266,25 @@ def test_residual_sum_shares_in_proportion_to_what_is_positive():
     assert torch.allclose(inside[:, 0], by_branch * shares, atol=1e-12) and inside.sum() < 4
 
 
+class Scaled(nn.Module):
+    """A residual sum whose branch, which exchanges two neurons, counts 0.2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.branch = nn.Linear(2, 2, bias=False)
+        self.branch.weight.data = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = torch.relu(x)
+        return self.branch(first) * 0.2 + first
+
+
+def test_positive_factors_count_in_sums_and_hand_everything_on():
+    found = winning_probabilities(Scaled().eval(), torch.tensor([[1.0, 3.0]]), torch.tensor([0]), contrastive=False)
+    # Neuron 0 is 0.2 · 3 + 1.
+    assert torch.allclose(found.flatten(), torch.tensor([1.0, 0.6]) / 1.6)
+
+
 def test_head_is_the_network_that_goes_on_with_it():
     network, images = made(plain)
     torch.manual_seed(6)
@@ -425,6 +444,16 @@ class Shifted(nn.Module):
         return x + 1
 
 
+class Negated(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * -2
+
+
+class Squared(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * x
+
+
 class Several(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return x, x
@@ -437,6 +466,8 @@ class Several(nn.Module):
         (Several(), "Several gives several outputs"),
         (Weighted(), "no rule for 'add'"),
         (Shifted(), "no rule for 'add'"),
+        (Negated(), "no rule for 'mul'"),
+        (Squared(), "no rule for 'mul'"),
     ],
 )  # fmt: skip
 def test_networks_that_cannot_be_followed_are_named(head, message):

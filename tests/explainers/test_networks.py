@@ -92,9 +92,11 @@ def test_winning_probabilities_pass_every_layer(network, name):
 def test_grad_cam_of_an_inner_stage(name, network):
     if name == "convnet":
         pytest.skip("its maps are all of one size")
-    layer = {"resnet_cifar": "backbone.5", "abn": "backbone.4", "alexnet_cifar": "backbone.pool1"}.get(
-        name, "backbone.layer2"
-    )
+    layers = {
+        "resnet_cifar": "backbone.5", "abn": "backbone.4", "alexnet_cifar": "backbone.pool1",
+        "inception_resnet_v1": "backbone.conv2d_4b",
+    }  # fmt: skip
+    layer = layers.get(name, "backbone.layer2")
     maps = explained(network, name, "grad_cam", layers=[layer])
     assert maps.shape[1] > network.maps(images(name)).shape[2]
     assert maps.min() >= 0 and maps.max() > 0

@@ -16,7 +16,10 @@ STAGES = {
     "convnet": ["block1", "block2", "block3", "block4", "head"],
     "abn": ["stem", "stage1", "stage2", "attention", "stage3", "head"],
     "alexnet_cifar": ["conv1", "conv2", "conv3", "conv4", "conv5", "tail"],
+    "inception_resnet_v1": ["stem", "repeat_1", "mixed_6a", "repeat_2", "mixed_7a", "repeat_3", "head"],
 }
+#: What networks subtract and divide by that do not take the dataset's mean and deviation.
+OWN = {"inception_resnet_v1": ([127.5 / 255] * 3, [128 / 255] * 3)}
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
@@ -92,7 +95,8 @@ def test_stages_cover_every_parameter_once_in_forward_order(network, name):
 def test_stages_are_the_network_piece_by_piece(network, name):
     x = images(NETWORKS[name][1])
     *parts, last = network.stages().values()
-    maps = (x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in OWN.get(name, (MEAN, STD)))
+    maps = (x - mean) / std
     for part in parts:
         maps = part(maps)
     assert torch.equal(maps, network.maps(x))
@@ -119,6 +123,7 @@ def test_last_convolution_is_that_of_the_last_block(network, name):
         "convnet": lambda: network.backbone[9],
         "abn": lambda: network.backbone[6].conv2,
         "alexnet_cifar": lambda: network.backbone.conv5,
+        "inception_resnet_v1": lambda: network.backbone.repeat_3[4].conv2d,
     }
     assert network.last_convolution is expected[name]()
 

@@ -19,6 +19,7 @@ CUTS = {
     "convnet": [None, ("block1", "block3"), ("block4",)],
     "abn": [None, ("stage2",), ("attention",)],
     "alexnet_cifar": [None, ("conv2",), ("conv5",)],
+    "inception_resnet_v1": [("mixed_6a",)],
 }
 
 
