@@ -84,5 +84,5 @@ def test_pretrained_weights_reach_trunk_and_attention_branch(tmp_path):
 def test_the_file_of_the_trunk_is_the_networks():
     from pipeline.settings.networks import AttentionBranch
 
-    assert Abn(trunk={"from": "resnet", "pretrained": "w.pth"}).pretrained_file == "w.pth"
-    assert Abn().pretrained_file is None
+    assert AttentionBranch(trunk={"from": "resnet", "pretrained": "w.pth"}).pretrained_file == "w.pth"
+    assert AttentionBranch().pretrained_file is None
