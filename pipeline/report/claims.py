@@ -62,6 +62,8 @@ class Claim(Section):
     relation: Literal[">", ">=", "<", "<="]
     right: Side | float
     margin: float
+    datasets: tuple[str, ...] | None = None
+    """Only on these datasets; null means on all of a study."""
     over: Literal["mean", "every"] = "mean"
     published: tuple[Published, ...]
 
@@ -77,7 +79,7 @@ def run(*, study: Study, table: str, summary: str, curves: str) -> None:
         judge(claim, results.metrics, dataset)
         | {"study": study.name, "dataset": dataset, "published": published_text(claim, numbers)}
         for claim in read_claims(Path(layout.study_file(study.name, "claims.yaml")))
-        for dataset in datasets_of(claim, results.metrics) or study.datasets
+        for dataset in claim.datasets or datasets_of(claim, results.metrics) or study.datasets
     ]
     write_table(table, pa.Table.from_pylist(rows, schema=CLAIMS), CLAIMS)
     means = results.overall.groupby(["dataset", "method", "metric", "of"])["value"].mean()
