@@ -1,6 +1,6 @@
-"""Accuracy of linear probes of each attribute in percent, mean over seeds; in the first column that of always giving the
-more frequent answer of the training images. Colours are points above (red) or below it (blue). Attributes of which the
-training images show one value only have no probe and stay empty.
+"""Accuracy of linear probes of each attribute in percent, mean over seeds; in the first column that of always giving
+the more frequent answer of the training images. Colours are points above (red) or below it (blue). Attributes of which
+the training images show one value only have no probe and stay empty.
 """
 
 import matplotlib.pyplot as plt
