@@ -63,7 +63,7 @@ class Claim(Section):
     right: Side | float
     margin: float
     datasets: tuple[str, ...] | None = None
-    """Only on these datasets; null means on all of a study."""
+    """Datasets of which it speaks, in the study or not; null means all on which its quantity is measured."""
     over: Literal["mean", "every"] = "mean"
     published: tuple[Published, ...]
 
@@ -79,7 +79,7 @@ def run(*, study: Study, table: str, summary: str, curves: str) -> None:
         judge(claim, results.metrics, dataset)
         | {"study": study.name, "dataset": dataset, "published": published_text(claim, numbers)}
         for claim in read_claims(Path(layout.study_file(study.name, "claims.yaml")))
-        for dataset in claim.datasets or datasets_of(claim, results.metrics) or study.datasets
+        for dataset in datasets_of(claim, results.metrics) or study.datasets
     ]
     write_table(table, pa.Table.from_pylist(rows, schema=CLAIMS), CLAIMS)
     means = results.overall.groupby(["dataset", "method", "metric", "of"])["value"].mean()
@@ -120,8 +120,8 @@ def read_published(path: Path, *more: str) -> pd.DataFrame:
 
 
 def datasets_of(claim: Claim, metrics: pd.DataFrame) -> list[str]:
-    """Datasets on which some method has the metric of the claim's left side, in the order of `metrics`."""
-    return list(metrics[metrics["metric"] == claim.left.metric]["dataset"].unique())
+    """Datasets that the claim names; else those on which some method has its left side's metric, as in `metrics`."""
+    return list(claim.datasets or metrics[metrics["metric"] == claim.left.metric]["dataset"].unique())
 
 
 def judge(claim: Claim, metrics: pd.DataFrame, dataset: str) -> dict:

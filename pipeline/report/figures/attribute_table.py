@@ -18,7 +18,9 @@ from pipeline.report.results import Results
 #: Inches of a line, and of all that is above and below the lines.
 LINE, AROUND = 0.19, 1.6
 #: Points above the majority at which colours are strongest.
-POINTS = 50
+POINTS = 75
+#: Colour of numbers, whose ground stays pale on a dark page.
+ON_CELLS = "black"
 MEAN = "mean of those with a probe"
 MAJORITY = "majority"
 
@@ -58,10 +60,10 @@ def table(results: Results, dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _draw_table(axes: Axes, values: pd.DataFrame) -> AxesImage:
     gains = values.sub(values[MAJORITY], axis=0).to_numpy()
-    image = axes.imshow(gains, cmap="RdBu_r", vmin=-POINTS, vmax=POINTS, aspect="auto", alpha=0.6)
+    image = axes.imshow(gains, cmap="RdBu_r", vmin=-POINTS, vmax=POINTS, aspect="auto")
     for (line, column), value in np.ndenumerate(values.to_numpy()):
         if np.isfinite(value):
-            axes.text(column, line, f"{value:.1f}", ha="center", va="center", fontsize=7)
+            axes.text(column, line, f"{value:.1f}", ha="center", va="center", fontsize=7, color=ON_CELLS)
     labels = [name.replace("_", " ") for name in values.columns]
     axes.set_xticks(range(len(labels)), labels, rotation=40, ha="left", rotation_mode="anchor", fontsize=7)
     axes.set_yticks(range(len(values)), [name.replace("_", " ") for name in values.index], fontsize=7)

@@ -15,39 +15,36 @@ from pipeline.report.panels import in_words, matrix, measured, over_image
 from pipeline.report.results import Results
 
 SEED = 0
+#: Columns that say whose scores they are.
+NETWORK = ["dataset", "method", "evaluation"]
 #: Part of a pattern: place within a map.
 CELL = r"row=(\d+),column=(\d+)"
 
 
 def draw(results: Results) -> Figure:
     cells = _by_dimension(measured(results, "score_maps", "score"))
-    limits = _by_dimension(measured(results, "score_maps", "score_limit"))
     if cells.empty:
         return in_words("no evaluation of this study looks where scores are")
+    limits = _by_dimension(measured(results, "score_maps", "score_limit")).set_index([*NETWORK, "dimension"])["value"]
     images = int(cells["image"].max()) + 1
-    networks = list(cells.groupby(["dataset", "method", "evaluation"], sort=False))
-    datasets = list(dict.fromkeys(dataset for (dataset, *_), _ in networks))
-    height = len(datasets) + sum(part["dimension"].nunique() for _, part in networks)
+    groups = {
+        dataset: list(part.groupby([*NETWORK, "dimension"], sort=False))
+        for dataset, part in cells.groupby("dataset", sort=False)
+    }
+    height = sum(1 + len(maps) for maps in groups.values())
     figure, grid = plt.subplots(height, images, figsize=(1.1 * images + 1.4, 1.1 * height), squeeze=False)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
     lines = iter(grid)
-    for dataset in datasets:
+    for dataset, maps in groups.items():
         pictures = read_images(layout.dataset(results.study.root, dataset, "test"), images)
-        line = next(lines)
-        for axes, picture in zip(line, pictures, strict=False):
-            axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
-        _name(line[0], dataset)
-        for key, part in networks:
-            if key[0] == dataset:
-                of_network = limits[limits[["dataset", "method", "evaluation"]].eq(key).all(axis=1)]
-                for dimension, values in part.groupby("dimension", sort=False):
-                    limit = of_network.set_index("dimension").loc[dimension, "value"]
-                    line = next(lines)
-                    _maps(line, pictures, values, limit)
-                    _name(line[0], f"{key[1]}\ndimension {dimension} ({limit:.3g})")
+        _pictures(next(lines), pictures, dataset)
+        for key, part in maps:
+            _, method, _, dimension = key
+            label = f"{method}\ndimension {dimension} ({limits[key]:.3g})"
+            _maps(next(lines), pictures, part, limits[key], label)
     return figure
 
 
@@ -58,10 +55,17 @@ def _by_dimension(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows, numbers.astype("Int64")], axis=1)
 
 
-def _maps(line: np.ndarray, pictures: np.ndarray, rows: pd.DataFrame, limit: float) -> None:
+def _pictures(line: np.ndarray, pictures: np.ndarray, label: str) -> None:
+    for axes, picture in zip(line, pictures, strict=False):
+        axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
+    _name(line[0], label)
+
+
+def _maps(line: np.ndarray, pictures: np.ndarray, rows: pd.DataFrame, limit: float, label: str) -> None:
     for axes, picture, (_, of_image) in zip(line, pictures, rows.groupby("image"), strict=False):
         values = matrix(of_image, rf"dimension=\d+,image=\d+,{CELL}").astype(np.float32)
         axes.imshow(over_image(picture, values, limit))
+    _name(line[0], label)
 
 
 def _name(axes: Axes, label: str) -> None:
