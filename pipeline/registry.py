@@ -116,12 +116,14 @@ TABLES: dict[str, dict[str, str]] = {
         "map_robustness": "pipeline.evaluations.map_robustness:evaluate",
         "mutual_information": "pipeline.evaluations.mutual_information:evaluate",
         "randomisation": "pipeline.evaluations.randomisation:evaluate",
+        "score_maps": "pipeline.evaluations.score_maps:evaluate",
         "sparsity": "pipeline.evaluations.sparsity:evaluate",
     },
     "figure": {
         "adversarial_detection": "pipeline.report.figures.adversarial_detection:draw",
         "annotation_quality": "pipeline.report.figures.annotation_quality:draw",
         "annotations": "pipeline.report.figures.annotations:draw",
+        "attribute_table": "pipeline.report.figures.attribute_table:draw",
         "black_box": "pipeline.report.figures.black_box:draw",
         "contact_sheets": "pipeline.report.figures.contact_sheets:draw",
         "decomposition": "pipeline.report.figures.decomposition:draw",
@@ -135,6 +137,7 @@ TABLES: dict[str, dict[str, str]] = {
         "localisation": "pipeline.report.figures.localisation:draw",
         "metrics": "pipeline.report.figures.metrics:draw",
         "mutual_information": "pipeline.report.figures.mutual_information:draw",
+        "score_maps": "pipeline.report.figures.score_maps:draw",
         "training_curves": "pipeline.report.figures.training_curves:draw",
     },
 }

@@ -13,6 +13,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch.nn.functional import interpolate
 
+from pipeline.datasets.coarse import coarse
 from pipeline.datasets.samples import Prepared, of_arrays
 from pipeline.errors import UserError
 
@@ -41,12 +42,13 @@ def prepare(raw_dir: Path, settings: "Digits") -> Prepared:
     stored = ((values + shift) / scale * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SPLIT_SEED)).numpy()
     splits = {"train": order[: settings.train], "test": order[settings.train :]}
-    return of_arrays(
+    prepared = of_arrays(
         {split: (stored[rows], labels.numpy()[rows]) for split, rows in splits.items()},
         tuple("0123456789"),
         mean=[shift / scale],
         std=[1 / scale],
     )
+    return coarse(prepared, settings.group_classes)
 
 
 def noisy_digits(size: int, noise: float) -> tuple[torch.Tensor, torch.Tensor]:

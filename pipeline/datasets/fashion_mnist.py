@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.datasets.coarse import coarse
 from pipeline.datasets.formats.idx import read_splits, sources
 from pipeline.datasets.samples import Prepared, of_arrays
 
@@ -39,7 +40,7 @@ CLASSES = (
 
 def prepare(raw_dir: Path, settings: "FashionMnist") -> Prepared:
     """The official splits; raises `UserError` for files that are missing, damaged or altered."""
-    return of_arrays(read(raw_dir), CLASSES, mean=(0.286,), std=(0.353,))
+    return coarse(of_arrays(read(raw_dir), CLASSES, mean=(0.286,), std=(0.353,)), settings.group_classes)
 
 
 def read(raw_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:

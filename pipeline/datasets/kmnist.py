@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.datasets.coarse import coarse
 from pipeline.datasets.formats.idx import read_splits, sources
 from pipeline.datasets.samples import Prepared, of_arrays
 
@@ -30,7 +31,7 @@ CLASSES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
 def prepare(raw_dir: Path, settings: "Kmnist") -> Prepared:
     """The official splits; raises `UserError` for files that are missing, damaged or altered."""
-    return of_arrays(read(raw_dir), CLASSES)
+    return coarse(of_arrays(read(raw_dir), CLASSES), settings.group_classes)
 
 
 def read(raw_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:

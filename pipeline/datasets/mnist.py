@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.datasets.coarse import coarse
 from pipeline.datasets.formats.idx import read_splits, sources
 from pipeline.datasets.samples import Prepared, of_arrays
 
@@ -36,7 +37,7 @@ OFFICIAL = {"train": 60_000, "test": 10_000}
 
 def prepare(raw_dir: Path, settings: "Mnist") -> Prepared:
     """The official splits; raises `UserError` for files that are missing, damaged or altered."""
-    return of_arrays(read(raw_dir), tuple("0123456789"), mean=(0.1307,), std=(0.3081,))
+    return coarse(of_arrays(read(raw_dir), tuple("0123456789"), mean=(0.1307,), std=(0.3081,)), settings.group_classes)
 
 
 def read(raw_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.datasets import load_svmlight_file
 
+from pipeline.datasets.coarse import coarse
 from pipeline.datasets.raw.download import obtain
 from pipeline.datasets.raw.sources import Source
 from pipeline.datasets.samples import Prepared, of_arrays
@@ -34,7 +35,7 @@ OFFICIAL = {"train": 7_291, "test": 2_007}
 
 def prepare(raw_dir: Path, settings: "Usps") -> Prepared:
     """The official splits; raises `UserError` for files that are missing or damaged."""
-    return of_arrays(read(raw_dir), tuple("0123456789"))
+    return coarse(of_arrays(read(raw_dir), tuple("0123456789")), settings.group_classes)
 
 
 def read(raw_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:

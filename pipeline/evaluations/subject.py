@@ -71,6 +71,16 @@ class Subject:
             )
         return self.tensors["gates"]
 
+    @property
+    def factors(self) -> Tensor:
+        """M K×r of a factorisation of the maps, on the CPU; raises `UserError` for a method without."""
+        if "factors" not in self.tensors:
+            raise UserError(
+                f"{self.path}: method '{self.header['method']}' has no factors; list methods from: deepfacto under "
+                f"`methods` of the evaluation"
+            )
+        return self.tensors["factors"]
+
     @torch.no_grad()
     def logits(self, split: str) -> Tensor:
         """Logits N×C of a split, on the CPU."""
@@ -80,6 +90,11 @@ class Subject:
     def features(self, split: str) -> Tensor:
         """Pooled activations N×K of the last stage on a split, on the CPU."""
         return self._apply(self.network.features, split)
+
+    @torch.no_grad()
+    def last_maps(self, split: str) -> Tensor:
+        """Activation maps N×K×h×w of the last stage on a split, on the CPU."""
+        return self._apply(self.network.maps, split)
 
     def _apply(self, function: nn.Module, split: str) -> Tensor:
         images = self.splits[split]

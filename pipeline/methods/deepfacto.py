@@ -31,6 +31,7 @@ from pipeline.splitting.block_wise import mini_batches
 from pipeline.splitting.closed_forms import cross_product
 from pipeline.splitting.full_batch import squares
 from pipeline.splitting.nmf import (
+    drawn_positions,
     factorise,
     normalise_,
     redraw_,
@@ -130,9 +131,8 @@ class Run:
             put(self._only("z1"), rows, {"z1": self._maps(rows)})
         positions = self._positions(self.kept["z1"])
         draws = stream(self.session.seed, "init", "factors")
-        drawn = torch.randperm(len(positions), generator=draws)[: self.settings.warm_positions].to(positions.device)
-        sample = positions[drawn].to(self.device, torch.float32)
-        self.factors.copy_(factorise(sample, self.settings.rank, draws))
+        drawn = drawn_positions(positions, self.settings.warm_positions, draws)
+        self.factors.copy_(factorise(drawn.to(self.device), self.settings.rank, draws))
         for rows in everything:
             z1 = take(self._only("z1"), rows, self.device)["z1"]
             found = scores(self._positions(z1), self.factors)

@@ -149,6 +149,11 @@ METRICS = {
                OURS),
         Metric("probe_accuracy", "Accuracy of linear probes of attributes", "Acc_probe", "%", 0, 1, "higher", XNN),
         Metric("majority_accuracy", "Accuracy of the more frequent value", "Acc_major", "%", 0, 1, "neither", OURS),
+        Metric("probe_regularisation", "C of linear probes of attributes", "C", "", 0, None, "neither", OURS),
+        Metric("score_concentration", "Concentration of scores in space", "1−H/log(hw)", "share", 0, 1, "neither",
+               OURS),
+        Metric("score", "Score of a position", "S", "activation", 0, None, "neither", XNN),
+        Metric("score_limit", "Largest score over the test images", "max S", "activation", 0, None, "neither", OURS),
         Metric("purity", "Purity of groups", "Pur", "%", 0, 1, "higher", XNN),
         # Of attribution maps.
         Metric("gini", "Gini index of maps", "Gini", "share", 0, 1, "higher", "Hurley and Rickard 2009"),

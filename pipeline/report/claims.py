@@ -65,6 +65,8 @@ class Claim(Section):
     relation: Literal[">", ">=", "<", "<="]
     right: Side | float
     margin: float
+    datasets: tuple[str, ...] | None = None
+    """Datasets of which it speaks, in the study or not; null means all on which its quantity is measured."""
     over: Literal["mean", "every"] = "mean"
     published: tuple[Published, ...]
 
@@ -121,8 +123,8 @@ def read_published(path: Path, *more: str) -> pd.DataFrame:
 
 
 def datasets_of(claim: Claim, metrics: pd.DataFrame) -> list[str]:
-    """Datasets on which some method has the metric of the claim's left side, in the order of `metrics`."""
-    return list(metrics[metrics["metric"] == claim.left.metric]["dataset"].unique())
+    """Datasets that the claim names; else those on which some method has its left side's metric, as in `metrics`."""
+    return list(claim.datasets or metrics[metrics["metric"] == claim.left.metric]["dataset"].unique())
 
 
 def judge(claim: Claim, metrics: pd.DataFrame, dataset: str) -> dict:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -18,6 +19,9 @@ from pipeline.study import Study
 
 #: Inches that the page shows in about their true size.
 WIDTH = 9.6
+
+#: How much of an image is left where a map over it says nothing.
+FADED = 0.3
 
 
 def in_words(text: str) -> Figure:
@@ -106,6 +110,16 @@ def heat_map(
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(integer=True))
     return image
+
+
+def over_image(image: np.ndarray, values: np.ndarray, limit: float) -> np.ndarray:
+    """A map h×w over an image H×W×C uint8, as H×W×3 in 0..1; the map is brought to its size, corners not aligned.
+
+    `limit` and beyond is the strongest red, minus `limit` the strongest blue.
+    """
+    values = cv2.resize(values, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    pale = 1 - FADED * (1 - image.mean(axis=2, keepdims=True) / 255)
+    return pale * plt.get_cmap("RdBu_r")((values / (limit or 1.0) + 1) / 2)[..., :3]
 
 
 def curve(axes: Axes, values: pd.Series, label: str, colour: str) -> None:

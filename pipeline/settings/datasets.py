@@ -8,6 +8,9 @@ from pipeline.settings.base import PositiveShare, Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
+#: Numbers of classes that are taken together.
+Group = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
+
 
 class Augment(Section):
     """Random changes to each training image; the test images are never changed."""
@@ -83,7 +86,22 @@ class Layout(Photos):
         return self.miniature is not None
 
 
-class Digits(Dataset):
+class TenClasses(Dataset):
+    """Ten classes, of which coarser ones can be made."""
+
+    group_classes: Annotated[tuple[Group, ...], Field(min_length=2)] | None = None
+    """Sets of classes, by number, that become one label each: [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]] is even and odd. The
+    ten classes become attributes, which training never sees. Null means ten labels and no attributes."""
+
+    @model_validator(mode="after")
+    def _in_one_group_each(self) -> Self:
+        named = sorted(label for group in self.group_classes or (range(10),) for label in group)
+        if named != list(range(10)):
+            raise ValueError(f"group_classes must name each of the classes 0..9 once, not {named}")
+        return self
+
+
+class Digits(TenClasses):
     """Handwritten digits that ship with scikit-learn: 1797 real scans, 8×8, 10 classes (csg.md section 10.2)."""
 
     kind: Literal["digits"] = Field(alias="from")
@@ -95,25 +113,25 @@ class Digits(Dataset):
     """Training images; the rest of the 1797 are the test images."""
 
 
-class Mnist(Dataset):
+class Mnist(TenClasses):
     """MNIST: 60,000 + 10,000 handwritten digits, 28×28 grey."""
 
     kind: Literal["mnist"] = Field(alias="from")
 
 
-class FashionMnist(Dataset):
+class FashionMnist(TenClasses):
     """Fashion-MNIST: 60,000 + 10,000 articles of clothing, 28×28 grey."""
 
     kind: Literal["fashion_mnist"] = Field(alias="from")
 
 
-class Kmnist(Dataset):
+class Kmnist(TenClasses):
     """Kuzushiji-MNIST: 60,000 + 10,000 cursive Japanese characters, 28×28 grey, 10 classes."""
 
     kind: Literal["kmnist"] = Field(alias="from")
 
 
-class Usps(Dataset):
+class Usps(TenClasses):
     """USPS: 7,291 + 2,007 handwritten digits from envelopes, 16×16 grey."""
 
     kind: Literal["usps"] = Field(alias="from")

@@ -153,10 +153,28 @@ class LinearProbe(Evaluation):
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
     kind: Literal["linear_probe"] = Field(alias="from")
-    features: Literal["pooled", "scores"] = "pooled"
-    """Pooled activations, of every method, or the scores at all positions that a deepfacto method projects maps on."""
-    regularisation: PositiveFloat = 1.0
-    """C of the support vector machine: smaller is smoother."""
+    features: Literal["maps", "scores", "nmf", "pca"] = "maps"
+    """What a position of the last maps has: its channels as they are; the scores of a deepfacto method; or scores of a
+    non-negative factorisation, or principal components, that are fitted to the training images' maps here."""
+    rank: PositiveInt | None = None
+    """r, the factors of nmf and the components of pca."""
+    pooling: Literal["none", "mean", "max"] = "mean"
+    """What is read of an image: all positions, or the mean or the largest of them."""
+    positions: PositiveInt = 50000
+    """Most positions, drawn from all training images, to which nmf and pca are fitted."""
+    regularisation: PositiveFloat | Annotated[tuple[PositiveFloat, ...], Field(min_length=2)] = (
+        0.001, 0.01, 0.1, 1.0, 10.0,
+    )  # fmt: skip
+    """C of the support vector machine, smaller is smoother; of several each attribute gets the one that is most often
+    right on training images that are held out."""
+    folds: Annotated[int, Field(ge=2)] = 5
+    """Parts that are held out in turn; images of one group, where the dataset has groups, are in one part."""
+
+    @model_validator(mode="after")
+    def _has_a_rank_where_it_fits(self) -> "LinearProbe":
+        if (self.rank is not None) != (self.features in ("nmf", "pca")):
+            raise ValueError(f"features: nmf and pca need a rank, others have none of their own; found {self.rank}")
+        return self
 
 
 class Localisation(Evaluation):
@@ -220,6 +238,16 @@ class Randomisation(Evaluation):
     samples: PositiveInt = 64
 
 
+class ScoreMaps(Evaluation):
+    """Where the scores of a factorisation are: how concentrated each is, and heat maps of some (admm.md E7)."""
+
+    kind: Literal["score_maps"] = Field(alias="from")
+    dimensions: PositiveInt = 3
+    """Scores whose heat maps are kept: those most concentrated in space."""
+    images: PositiveInt = 8
+    """First so many test images whose heat maps are kept."""
+
+
 class Sparsity(Evaluation):
     """Gini index of attribution maps (normat.md section 8.1)."""
 
@@ -246,6 +274,7 @@ AnyEvaluation = Annotated[
     | MapRobustness
     | MutualInformation
     | Randomisation
+    | ScoreMaps
     | Sparsity,
     Field(discriminator="kind"),
 ]

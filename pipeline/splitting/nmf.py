@@ -96,6 +96,11 @@ def normalise_(factors: Tensor, scores: Tensor, weight: Tensor | None = None) ->
         weight.view(len(weight), -1, len(lengths)).div_(lengths)
 
 
+def drawn_positions(rows: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """`most` of the `rows` P×C, drawn at random, in single precision; all in another order where there are no more."""
+    return rows[torch.randperm(len(rows), generator=generator)[:most].to(rows.device)].float()
+
+
 def factorise(
     rows: Tensor, rank: int, generator: torch.Generator, tolerance: float = 1e-4, sweeps: int = 200
 ) -> Tensor:

@@ -307,6 +307,8 @@ def test_a_claim_is_judged_where_its_metric_is_measured():
     shapes = digits.assign(dataset="shapes", metric="iou")
     both = pd.concat([digits, shapes, shapes.assign(dataset="cells")])
     assert claims.datasets_of(claim(), both) == ["digits"]
+    assert claims.datasets_of(claim(datasets=["faces"]), both) == ["faces"]
+    assert judge(claim(datasets=["faces"]), both, "faces")["verdict"] == "not run"
     assert claims.datasets_of(claim(left={"method": "csg", "metric": "iou"}), both) == ["shapes", "cells"]
     assert claims.datasets_of(claim(left={"method": "csg", "metric": "gini"}), both) == []
 

@@ -8,6 +8,7 @@ from tables import write_images
 
 from pipeline import layout
 from pipeline.explainers.maps import Maps, write_maps
+from pipeline.report import panels
 from pipeline.report.figures import explanations
 from pipeline.report.results import Results
 from pipeline.study import Study
@@ -91,4 +92,4 @@ def test_coarse_maps_are_enlarged_and_have_a_scale_of_their_own(drawn):
 def test_a_map_of_zeros_leaves_the_pale_image(drawn):
     values = picture(drawn[1][1][2])
     grey = IMAGES[2].mean(axis=2, keepdims=True) / 255
-    assert np.allclose(values, 1 - explanations.FADED * (1 - grey), atol=0.04) and np.ptp(values, axis=2).max() < 0.04
+    assert np.allclose(values, 1 - panels.FADED * (1 - grey), atol=0.04) and np.ptp(values, axis=2).max() < 0.04

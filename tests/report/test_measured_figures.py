@@ -12,19 +12,21 @@ from pipeline.errors import UserError
 from pipeline.report.draw import STYLE
 from pipeline.report.figures import (
     adversarial_detection,
+    attribute_table,
     black_box,
     feature_clusters,
     filter_masking,
     gate_similarity,
     localisation,
     mutual_information,
+    score_maps,
 )
 from pipeline.report.results import Results
 from pipeline.study import Study
 
 FIGURES = (
-    adversarial_detection, black_box, feature_clusters, filter_masking, gate_similarity, localisation,
-    mutual_information,
+    adversarial_detection, attribute_table, black_box, feature_clusters, filter_masking, gate_similarity, localisation,
+    mutual_information, score_maps,
 )  # fmt: skip
 #: Filters by class: 1, then 2 and then 0 without a single class.
 GATES = torch.tensor([[1.0, 0.0, 0.2], [1.0, 0.3, 1.0], [1.0, 1.0, 0.0]])

@@ -10,6 +10,7 @@ from sklearn.decomposition import NMF
 from torch import Tensor
 
 from pipeline.splitting.nmf import (
+    drawn_positions,
     factorise,
     maps_of,
     normalise_,
@@ -47,6 +48,15 @@ def parts(positions: int = 300, channels: int = 12, rank: int = 4, noise: float 
 
 
 # Rows and maps.
+
+
+def test_drawn_positions_are_different_rows_as_many_as_asked_for():
+    rows = torch.arange(20).view(10, 2).to(torch.bfloat16)
+    for most, expected in ((4, 4), (10, 10), (50, 10)):
+        found = drawn_positions(rows, most, stream(0, "draws"))
+        assert found.dtype == torch.float32 and len(found[:, 0].unique()) == len(found) == expected
+        assert torch.equal(found, rows.float()[(found[:, 0] / 2).long()])
+    assert not torch.equal(drawn_positions(rows, 4, stream(0, "draws")), drawn_positions(rows, 4, stream(1, "draws")))
 
 
 def test_rows_are_positions_and_columns_channels():

@@ -76,8 +76,8 @@ def test_finished_run_ends_in_a_report(finished):
     assert set(judged["verdict"]) <= {"holds", "fails", "not decided"} and (judged["seeds"] == 2).all()
     for claim in claims["statement"]:
         assert claim in html.unescape(page)
-    # Four figures of csg, one of admm, and the gallery's contact sheets.
-    assert page.count("<svg") == 6 and "pipeline/report/figures/gates_and_weights.py" in page
+    # Four figures of csg, one of admm, two of deepfacto, and the gallery's contact sheets.
+    assert page.count("<svg") == 8 and "pipeline/report/figures/gates_and_weights.py" in page
     assert "models/digits/csg/1" in page, "cost of each job"
     assert "limited to the first 256 train images" in page, "notices"
 

@@ -3,7 +3,6 @@ explainer, of seed 0. Each map has its own scale: red speaks for the class and b
 
 from itertools import product
 
-import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,12 +11,11 @@ from matplotlib.figure import Figure
 from pipeline import layout
 from pipeline.artifacts import DATASET, EXPLANATIONS, read_schema, read_table
 from pipeline.images import read_images, read_masks
+from pipeline.report.panels import over_image
 from pipeline.report.results import Results
 
 SEED = 0
 IMAGES = 8
-#: How much of an image is left where a map says nothing.
-FADED = 0.3
 
 
 def draw(results: Results) -> Figure:
@@ -53,15 +51,8 @@ def _maps(row: np.ndarray, images: np.ndarray, path: str, label: str) -> None:
     table = read_table(path, EXPLANATIONS)
     for axes, image, item in zip(row, images, table.slice(0, IMAGES).to_pylist(), strict=False):
         values = np.reshape(item["map"], (item["height"], item["width"])).astype(np.float32)
-        axes.imshow(_over(image, cv2.resize(values, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)))
+        axes.imshow(over_image(image, values, np.abs(values).max()))
     _name(row[0], label)
-
-
-def _over(image: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """A map H×W over an image H×W×C uint8, as H×W×3 in 0..1."""
-    pale = 1 - FADED * (1 - image.mean(axis=2, keepdims=True) / 255)
-    strength = values / (np.abs(values).max() or 1.0)
-    return pale * plt.get_cmap("RdBu_r")((strength + 1) / 2)[..., :3]
 
 
 def _name(axes: Axes, label: str) -> None:
