@@ -100,7 +100,13 @@ def gated(maps: Tensor, attention: Tensor) -> Tensor:
 
 
 def build(
-    settings: "AttentionBranch", *, channels: int, size: tuple[int, int], classes: int, mean: list[float], std: list[float]
+    settings: "AttentionBranch",
+    *,
+    channels: int,
+    size: tuple[int, int],
+    classes: int,
+    mean: list[float],
+    std: list[float],
 ) -> AttentionBranchNetwork:
     """Network with random weights for images of `channels` colours and any size; `mean`, `std` as in `Classifier`."""
     shape = {"channels": channels, "size": size, "classes": classes, "mean": mean, "std": std}
