@@ -6,7 +6,7 @@ learning, figures 7 and 10 to 15. Five blocks A, ten B and five C add a scaled r
     x ← ReLU(x + scale · (W [branch_0(x), branch_1(x), …] + b)),    scale 0.17, 0.10 and 0.20,
 
 and a reduction lies between each two kinds. The last maps are those of the fifth block C, `repeat_3`, after its ReLU:
-1792 × 3 × 3 at 160 pixels, 20,963,328 parameters deep. DeepFacto factorises these maps (admm.md section 4), so that
+1792 × 3 × 3 at 160 pixels, after 20,963,328 parameters. DeepFacto factorises these maps (admm.md section 4), so that
 what FaceNet has behind them is left out: one more block C without ReLU, `block8`, and the linear layer and
 normalisation of its embedding. Average pooling and linear layer are those of `GapClassifier`.
 
