@@ -246,7 +246,13 @@ def jobs() -> dict[str, str]:
     ("name", "expected"),
     [
         ("methods.csg", {"train csg", "train csg_fixed"}),
-        ("methods.std", {f"train {name}" for name in ("std", "sgd", "sgd_tuned", "sgd_deep", "adam", "adam_deep")}),
+        (
+            "methods.std",
+            {
+                f"train {name}"
+                for name in ("std", "sgd", "sgd_tuned", "sgd_deep", "sgd_tuned_deep", "adam", "adam_deep")
+            },
+        ),
         ("metrics.sparsity", {"evaluate sparsity", "evaluate decomposition"}),
         ("evaluations.accuracy", {"evaluate accuracy"}),
         ("explainers.cam", {"explain cam", "explain grad_cam"} | FOCUSED),
