@@ -224,7 +224,7 @@ PIXELS = {
 }  # fmt: skip
 
 #: Trainings that stand on Grad-CAM.
-FOCUSED = {"train reff", "train reff_centred", "train map_error"}
+FOCUSED = {f"train {name}" for name, method in SETTINGS.methods.items() if method.kind in ("reff", "map_error")}
 
 
 def jobs() -> dict[str, str]:
@@ -246,13 +246,7 @@ def jobs() -> dict[str, str]:
     ("name", "expected"),
     [
         ("methods.csg", {"train csg", "train csg_fixed"}),
-        (
-            "methods.std",
-            {
-                f"train {name}"
-                for name in ("std", "sgd", "sgd_tuned", "sgd_deep", "sgd_tuned_deep", "adam", "adam_deep")
-            },
-        ),
+        ("methods.std", {f"train {name}" for name, method in SETTINGS.methods.items() if method.kind == "std"}),
         ("metrics.sparsity", {"evaluate sparsity", "evaluate decomposition"}),
         ("evaluations.accuracy", {"evaluate accuracy"}),
         ("explainers.cam", {"explain cam", "explain grad_cam"} | FOCUSED),
