@@ -381,7 +381,7 @@ STUDIES = sorted(path.parent.name for path in ROOT.glob("studies/*/claims.yaml")
 @pytest.mark.parametrize("study", STUDIES)
 def test_claims_of_the_study_are_about_what_exists(study):
     found = read_claims(ROOT / "studies" / study / "claims.yaml")
-    numbers = pd.read_csv(ROOT / "studies" / study / "published.csv", dtype=str)
+    numbers = claims.read_published(ROOT / "studies" / study / "published.csv")
     methods = settings.load(ROOT / "params.yaml").studies[study].methods
     assert found and len({one.id for one in found}) == len(found)
     for one in found:

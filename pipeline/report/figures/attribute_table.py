@@ -17,8 +17,8 @@ from pipeline.report.results import Results
 
 #: Inches of a line, and of all that is above and below the lines.
 LINE, AROUND = 0.19, 1.6
-#: Points above the majority at which colours are strongest.
-POINTS = 75
+#: How far colours go, over the largest gain: numbers stay legible on all of them.
+HEADROOM = 1.5
 #: Colour of numbers, whose ground stays pale on a dark page.
 ON_CELLS = "black"
 MEAN = "mean of those with a probe"
@@ -60,7 +60,8 @@ def table(results: Results, dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _draw_table(axes: Axes, values: pd.DataFrame) -> AxesImage:
     gains = values.sub(values[MAJORITY], axis=0).to_numpy()
-    image = axes.imshow(gains, cmap="RdBu_r", vmin=-POINTS, vmax=POINTS, aspect="auto")
+    limit = HEADROOM * max(1, np.nanmax(np.abs(gains)))
+    image = axes.imshow(gains, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
     for (line, column), value in np.ndenumerate(values.to_numpy()):
         if np.isfinite(value):
             axes.text(column, line, f"{value:.1f}", ha="center", va="center", fontsize=7, color=ON_CELLS)
