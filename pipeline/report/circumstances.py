@@ -31,7 +31,7 @@ def circumstances(made: dict, dataset: str, methods: list[str]) -> str:
     parts = (
         [dataset],
         [network_in_words(block["network"]) for block in settings],
-        [f"{block['epochs']} epochs" for block in settings],
+        [f"{block['epochs']} epoch{'' if block['epochs'] == 1 else 's'}" for block in settings],
         [f"{one['train_images']} training images" for one in trainings],
         [f"{seeds} seed{'s' if seeds > 1 else ''}"],
         [machine_in_words(made["environments"][one["environment"]]) for one in trainings],

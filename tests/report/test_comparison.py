@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from scipy.stats import ttest_1samp
-from toy_study import COMPARISON, PUBLISHED, SECOND_HAND, write_files, write_study
+from toy_study import CLAIM, COMPARISON, PUBLISHED, SECOND_HAND, write_files, write_study
 
 from pipeline import layout, recorded, settings
 from pipeline.errors import UserError
@@ -189,6 +189,17 @@ def test_the_page_shows_the_tables_and_marks_second_hand_numbers(study):
     assert len(re.findall(r'<li class="second-hand"><span class="second-hand source">second-hand</span>', text)) == 2
     assert '<td data-of="paper (1)" class="number paper unknown">not available</td>' in text
     assert "scale, tiny, may come from an earlier run" in text
+
+
+def test_claims_that_were_not_run_are_folded_below_the_others(study):
+    left = {"method": "csg", "metric": "iou"}
+    missing = CLAIM | {"id": "iou", "statement": "CSG finds more", "left": left, "right": 0.5}
+    Path(layout.study_file("toy", "claims.yaml")).write_text(yaml.safe_dump([CLAIM, missing]))
+    text = rendered(study)
+    table, folded = text[text.index("<h3>Claims</h3>") :].split("</table>", 1)
+    assert CLAIM["statement"] in table and "CSG finds more" not in table
+    folded = words(folded[folded.index("<details>") : folded.index("</details>")])
+    assert folded == "1 more not run at this scale CSG finds more (T1; digits)"
 
 
 def test_the_page_has_a_row_for_each_method_under_its_metric(study):
