@@ -95,7 +95,10 @@ def toy(tmp_path_factory) -> Trained:
         network = build(SETTINGS.network, channels=1, size=(8, 8), classes=4, mean=MEAN, std=STD)
     images = Images.read(found.data, CPU)
     run = Session(network, images, Compute(CPU, "fp32"), seed=3, watched=images)
-    tensors = load("method", "csg")(run, SETTINGS)
+    # Beside its gates what methods without them leave.
+    drawn = torch.Generator().manual_seed(1)
+    left = {"factors": torch.rand(6, 2, generator=drawn), "bases": torch.eye(2, 64)}
+    tensors = load("method", "csg")(run, SETTINGS) | left
     write_table(found.history, run.history(), HISTORY)
     weights = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     header = {
@@ -136,7 +139,7 @@ def logits_by_hand(toy: Trained) -> Tensor:
     """One image after another through a network built anew."""
     tensors, _ = load_checkpoint(toy.model)
     network = build(SETTINGS.network, channels=1, size=(8, 8), classes=4, mean=MEAN, std=STD)
-    network.load_state_dict({name[len("network.") :]: t for name, t in tensors.items() if name != "gates"})
+    network.load_state_dict({name[len("network.") :]: t for name, t in tensors.items() if name.startswith("network.")})
     network.eval()
     with torch.no_grad():
         return torch.cat([network(torch.from_numpy(image).permute(2, 0, 1)[None] / 255) for image in pictures()[0]])
