@@ -100,6 +100,7 @@ TABLES: dict[str, dict[str, str]] = {
         "adversarial": "pipeline.evaluations.adversarial:evaluate",
         "adversarial_detection": "pipeline.evaluations.adversarial_detection:evaluate",
         "attribute_fidelity": "pipeline.evaluations.attribute_fidelity:evaluate",
+        "backgrounds": "pipeline.evaluations.backgrounds:evaluate",
         "feature_clusters": "pipeline.evaluations.feature_clusters:evaluate",
         "fidelity": "pipeline.evaluations.fidelity:evaluate",
         "filter_correlation": "pipeline.evaluations.filter_correlation:evaluate",
