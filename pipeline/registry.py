@@ -116,6 +116,7 @@ TABLES: dict[str, dict[str, str]] = {
         "sparsity": "pipeline.evaluations.sparsity:evaluate",
     },
     "figure": {
+        "accuracy_beside_focus": "pipeline.report.figures.accuracy_beside_focus:draw",
         "adversarial_detection": "pipeline.report.figures.adversarial_detection:draw",
         "annotation_quality": "pipeline.report.figures.annotation_quality:draw",
         "annotations": "pipeline.report.figures.annotations:draw",
@@ -131,6 +132,7 @@ TABLES: dict[str, dict[str, str]] = {
         "localisation": "pipeline.report.figures.localisation:draw",
         "metrics": "pipeline.report.figures.metrics:draw",
         "mutual_information": "pipeline.report.figures.mutual_information:draw",
+        "sweeps": "pipeline.report.figures.sweeps:draw",
         "training_curves": "pipeline.report.figures.training_curves:draw",
     },
 }

@@ -3,7 +3,8 @@
 Three things stand side by side, told apart by `explainer`: the maps of each explainer; "ActivMap", all filters of the
 last stage, aggregated over the class that each focuses on (appendix H.1); and "GradMap", the gradient maps of each
 class's most active filters, averaged for each image first (csg.md 8.17). With `gradient_drawn` a fourth, "GradMap H.1",
-aggregates the gradient maps of some filters as those of ActivMap. Images without a mask are left out.
+aggregates the gradient maps of some filters as those of ActivMap. With `filters: false` there are the maps of explainers
+alone. Images without a mask are left out.
 """
 
 from typing import TYPE_CHECKING
@@ -36,11 +37,12 @@ FILTERS, GRADIENTS, DRAWN = "ActivMap", "GradMap", "GradMap H.1"
 def evaluate(subject: Subject, settings: "Localisation") -> list[Row]:
     """For each explainer `iou` and `ap`, APn: over all, "class=c", and `ap` at each n of `CURVE`, subset "n=30".
 
-    Maps have besides `iou_half_maximum`, `pointing_game`, `energy_inside`, and the shares `flat_maps` of constant maps and `empty_maps` of
-    maps without a positive value. All filters have "filter=k"; `focus_filters`, |F_c|, subset "class=c"; and the share
-    `covering_filters` of those whose threshold, then mostly 0, all their activations reach: they cover every image, and
-    with an APn of 0 go to the lowest class. `n` counts the images with a value, for means over filters the filters.
-    `mask_area` is what `energy_inside` would be for a map that knows nothing. Raises `UserError` if there are no masks.
+    Maps have besides `iou_half_maximum`, `pointing_game`, `energy_inside`, and the shares `flat_maps` of constant maps
+    and `empty_maps` of maps without a positive value. All filters have "filter=k"; `focus_filters`, |F_c|, subset
+    "class=c"; and the share `covering_filters` of those whose threshold, then mostly 0, all their activations reach:
+    they cover every image, and with an APn of 0 go to the lowest class. `n` counts the images with a value, for means
+    over filters the filters. `mask_area` is what `energy_inside` would be for a map that knows nothing. Raises
+    `UserError` if there are no masks.
     """
     images = subject.splits["test"]
     masks = images.masks()
