@@ -3,7 +3,7 @@
 Three things stand side by side, told apart by `explainer`: the maps of each explainer; "ActivMap", all filters of the
 last stage, aggregated over the class that each focuses on (appendix H.1); and "GradMap", the gradient maps of each
 class's most active filters, averaged for each image first (csg.md 8.17). With `gradient_drawn` a fourth, "GradMap H.1",
-aggregates the gradient maps of some filters as those of ActivMap. With `filters: false` there are the maps of explainers
+aggregates the gradient maps of some filters as those of ActivMap. With `filters: false` the maps of explainers stand
 alone. Images without a mask are left out.
 """
 

@@ -21,7 +21,7 @@ def draw(results: Results) -> Figure:
     found = maps.merge(rows[rows["metric"] == "accuracy"], on=RUN, suffixes=("", "_right"))
     parts = list(found.groupby(["dataset", "of"], sort=False))
     if not parts:
-        return in_words("no study of accuracies and of maps beside masks")
+        return in_words("no evaluation of this study compares maps with objects")
     columns = min(2, len(parts))
     lines = -(-len(parts) // columns)
     figure, grid = plt.subplots(lines, columns, figsize=(WIDTH / 2 * columns, 3.6 * lines), squeeze=False)
