@@ -103,6 +103,7 @@ TABLES: dict[str, dict[str, str]] = {
         "adversarial": "pipeline.evaluations.adversarial:evaluate",
         "adversarial_detection": "pipeline.evaluations.adversarial_detection:evaluate",
         "attribute_fidelity": "pipeline.evaluations.attribute_fidelity:evaluate",
+        "backgrounds": "pipeline.evaluations.backgrounds:evaluate",
         "decomposition": "pipeline.evaluations.decomposition:evaluate",
         "feature_clusters": "pipeline.evaluations.feature_clusters:evaluate",
         "fidelity": "pipeline.evaluations.fidelity:evaluate",
@@ -120,6 +121,7 @@ TABLES: dict[str, dict[str, str]] = {
         "sparsity": "pipeline.evaluations.sparsity:evaluate",
     },
     "figure": {
+        "accuracy_beside_focus": "pipeline.report.figures.accuracy_beside_focus:draw",
         "adversarial_detection": "pipeline.report.figures.adversarial_detection:draw",
         "annotation_quality": "pipeline.report.figures.annotation_quality:draw",
         "annotations": "pipeline.report.figures.annotations:draw",
@@ -138,6 +140,7 @@ TABLES: dict[str, dict[str, str]] = {
         "metrics": "pipeline.report.figures.metrics:draw",
         "mutual_information": "pipeline.report.figures.mutual_information:draw",
         "score_maps": "pipeline.report.figures.score_maps:draw",
+        "sweeps": "pipeline.report.figures.sweeps:draw",
         "training_curves": "pipeline.report.figures.training_curves:draw",
     },
 }

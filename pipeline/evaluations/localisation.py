@@ -3,7 +3,8 @@
 Three things stand side by side, told apart by `explainer`: the maps of each explainer; "ActivMap", all filters of the
 last stage, aggregated over the class that each focuses on (appendix H.1); and "GradMap", the gradient maps of each
 class's most active filters, averaged for each image first (csg.md 8.17). With `gradient_drawn` a fourth, "GradMap H.1",
-aggregates the gradient maps of some filters as those of ActivMap. Images without a mask are left out.
+aggregates the gradient maps of some filters as those of ActivMap. With `filters: false` the maps of explainers stand
+alone. Images without a mask are left out.
 """
 
 from typing import TYPE_CHECKING
@@ -36,11 +37,12 @@ FILTERS, GRADIENTS, DRAWN = "ActivMap", "GradMap", "GradMap H.1"
 def evaluate(subject: Subject, settings: "Localisation") -> list[Row]:
     """For each explainer `iou` and `ap`, APn: over all, "class=c", and `ap` at each n of `CURVE`, subset "n=30".
 
-    Maps have besides `pointing_game`, `energy_inside`, and the shares `flat_maps` of constant maps and `empty_maps` of
-    maps without a positive value. All filters have "filter=k"; `focus_filters`, |F_c|, subset "class=c"; and the share
-    `covering_filters` of those whose threshold, then mostly 0, all their activations reach: they cover every image, and
-    with an APn of 0 go to the lowest class. `n` counts the images with a value, for means over filters the filters.
-    `mask_area` is what `energy_inside` would be for a map that knows nothing. Raises `UserError` if there are no masks.
+    Maps have besides `iou_half_maximum`, `pointing_game`, `energy_inside`, and the shares `flat_maps` of constant maps
+    and `empty_maps` of maps without a positive value. All filters have "filter=k"; `focus_filters`, |F_c|, subset
+    "class=c"; and the share `covering_filters` of those whose threshold, then mostly 0, all their activations reach:
+    they cover every image, and with an APn of 0 go to the lowest class. `n` counts the images with a value, for means
+    over filters the filters. `mask_area` is what `energy_inside` would be for a map that knows nothing. Raises
+    `UserError` if there are no masks.
     """
     images = subject.splits["test"]
     masks = images.masks()
@@ -51,6 +53,8 @@ def evaluate(subject: Subject, settings: "Localisation") -> list[Row]:
     kept = areas[: settings.samples].nonzero()[:, 0]
     if not len(kept):
         raise UserError(f"{images.path}: none of the images measured has a mask; raise `samples` of the evaluation")
+    if not settings.filters:
+        return rows
     activations = _activations(subject, images, kept)
     rows += _of_filters(activations, images.labels[kept], masks[kept], images.classes, settings)
     return rows + _of_gradients(subject, activations, kept, masks, settings)
@@ -67,13 +71,15 @@ def _of_maps(explainer: str, maps: Maps, images: Images, masks: Tensor, settings
         large = resized(small, mask.shape[1:]).where(~flat[rows, None, None].to(masks.device), small[:, :1, :1])
         found.append([
             metrics.map_overlaps(large, mask, settings.share),
+            metrics.half_maximum_overlaps(large, mask),
             metrics.pointing_game(large, mask),
             metrics.energy_inside(large, mask),
         ])  # fmt: skip
-    overlaps, hits, energy = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
+    overlaps, halves, hits, energy = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
     empty = (maps.values <= 0).flatten(1).all(1)
     return [
         *_of_images(explainer, overlaps, images.labels[:count].cpu(), settings.overlap),
+        Row.mean("iou_half_maximum", halves, explainer=explainer),
         Row.mean("pointing_game", hits, explainer=explainer),
         Row.mean("energy_inside", energy, explainer=explainer),
         Row.mean("flat_maps", flat, explainer=explainer),

@@ -66,6 +66,9 @@ METRICS = {
     for metric in (
         # Of the network.
         Metric("accuracy", "Accuracy", "Acc", "%", 0, 1, "higher", CSG),
+        Metric("accuracy_grey_background", "Accuracy before grey", "Acc_grey", "%", 0, 1, "higher", OURS),
+        Metric("accuracy_other_background", "Accuracy before backgrounds of other classes", "Acc_other", "%", 0, 1,
+               "higher", OURS),
         Metric("test_accuracy_last", "Accuracy after the last epoch", "Acc_last", "%", 0, 1, "higher", ADMM),
         Metric("test_accuracy_best", "Accuracy after the best epoch for it", "Acc_best", "%", 0, 1, "neither", ADMM),
         Metric("training_seconds", "Seconds of training", "t", "s", 0, None, "lower", ADMM),
@@ -160,6 +163,8 @@ METRICS = {
         Metric("gini_group", "Gini index of groups of a map", "Gini_group", "share", 0, 1, "higher",
                "Gong et al. 2024"),
         Metric("iou", "Overlap of map and object", "IoU", "%", 0, 1, "higher", CSG),
+        Metric("iou_half_maximum", "Overlap of object and where a map has half its maximum", "IoU_half", "%", 0, 1,
+               "higher", "Adachi and Yamaguchi 2022"),
         Metric("ap", "Images with an overlap of n % or more", "APn", "%", 0, 1, "higher", CSG),
         Metric("focus_filters", "Filters that focus on a class", "∣F_c∣", "filters", 0, None, "neither",
                f"{CSG}, appendix H"),

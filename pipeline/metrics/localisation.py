@@ -50,6 +50,13 @@ def map_overlaps(maps: Tensor, masks: Tensor, share: float) -> Tensor:
     return intersection_over_union(top_share(maps, share), masks).where(valid, torch.nan)
 
 
+def half_maximum_overlaps(maps: Tensor, masks: Tensor) -> Tensor:
+    """IoU of the mask with where each map has half of its maximum or more; 0 for a map without a positive value."""
+    valid = _valid(maps, masks)
+    highest = maps.amax((1, 2), keepdim=True)
+    return intersection_over_union((maps >= highest / 2) & (highest > 0), masks).where(valid, torch.nan)
+
+
 def pointing_game(maps: Tensor, masks: Tensor) -> Tensor:
     """1 if the largest value lies in the mask, else 0; of equals the first in row-major order counts.
 

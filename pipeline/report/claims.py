@@ -15,12 +15,12 @@ import json
 import math
 import operator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pandas as pd
 import pyarrow as pa
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline import layout
 from pipeline.artifacts import CLAIMS, write_table
@@ -65,9 +65,9 @@ class Claim(Section):
     relation: Literal[">", ">=", "<", "<="]
     right: Side | float
     margin: float
-    datasets: tuple[str, ...] | None = None
-    """Datasets of which it speaks, in the study or not; null means all on which its quantity is measured."""
     over: Literal["mean", "every"] = "mean"
+    datasets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Only on these datasets; null means on all on which the quantity is measured."""
     published: tuple[Published, ...]
 
 
@@ -82,7 +82,7 @@ def run(*, study: Study, table: str, summary: str, curves: str) -> None:
         judge(claim, results.metrics, dataset)
         | {"study": study.name, "dataset": dataset, "published": published_text(claim, numbers)}
         for claim in read_claims(Path(layout.study_file(study.name, "claims.yaml")))
-        for dataset in datasets_of(claim, results.metrics) or study.datasets
+        for dataset in datasets_of(claim, results.metrics) or claim.datasets or study.datasets
     ]
     write_table(table, pa.Table.from_pylist(rows, schema=CLAIMS), CLAIMS)
     means = results.overall.groupby(["dataset", "method", "metric", "of"])["value"].mean()
@@ -123,8 +123,9 @@ def read_published(path: Path, *more: str) -> pd.DataFrame:
 
 
 def datasets_of(claim: Claim, metrics: pd.DataFrame) -> list[str]:
-    """Datasets that the claim names; else those on which some method has its left side's metric, as in `metrics`."""
-    return list(claim.datasets or metrics[metrics["metric"] == claim.left.metric]["dataset"].unique())
+    """Of the claim's datasets those on which some method has the metric of its left side, in the order of `metrics`."""
+    measured = metrics[metrics["metric"] == claim.left.metric]["dataset"].unique()
+    return [dataset for dataset in measured if claim.datasets is None or dataset in claim.datasets]
 
 
 def judge(claim: Claim, metrics: pd.DataFrame, dataset: str) -> dict:

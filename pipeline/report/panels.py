@@ -1,5 +1,6 @@
 """What figures share: panels in lines, rows of an evaluation, matrices out of subsets, heat maps and curves."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -122,11 +123,24 @@ def over_image(image: np.ndarray, values: np.ndarray, limit: float) -> np.ndarra
     return pale * plt.get_cmap("RdBu_r")((values / (limit or 1.0) + 1) / 2)[..., :3]
 
 
-def curve(axes: Axes, values: pd.Series, label: str, colour: str) -> None:
+def curve(axes: Axes, values: pd.Series, label: str, colour: str, **style: str) -> None:
     """The mean over seeds as a line, their range as a band; the first level of the index of `values` is x."""
     found = values.groupby(level=0).agg(["mean", "min", "max"])
-    axes.plot(found.index, found["mean"], color=colour, label=label)
+    axes.plot(found.index, found["mean"], color=colour, label=label, **style)
     axes.fill_between(found.index, found["min"], found["max"], color=colour, alpha=0.2, linewidth=0)
+
+
+def families(blocks: dict[str, dict], setting: str) -> list[list[tuple[Any, str]]]:
+    """Groups of the instances in `blocks` that differ in one setting alone: (value, name), the smallest value first.
+
+    On which datasets instances are asked for does not count. One without the setting is a group of its own.
+    """
+    found: dict[str, list[tuple[Any, str]]] = {}
+    for name, block in blocks.items():
+        value = block.get(setting)
+        rest = {key: other for key, other in block.items() if key not in (setting, "datasets")}
+        found.setdefault(name if value is None else json.dumps(rest), []).append((value, name))
+    return [sorted(group, key=lambda member: member[0] or 0) for group in found.values()]
 
 
 def colour_of(study: Study, method: str) -> str:

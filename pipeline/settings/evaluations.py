@@ -78,6 +78,15 @@ class AttributeFidelity(Evaluation):
     """Features are quantised to 2^bits codes."""
 
 
+class Backgrounds(Evaluation):
+    """Accuracy with other backgrounds behind the objects of the test images (reff.md section 2.4)."""
+
+    kind: Literal["backgrounds"] = Field(alias="from")
+    margin: Annotated[float, Field(ge=0, lt=1)] = 15 / 224
+    """Width of the rim around an object that is filled along with it before its image lends its background, as a share
+    of the image's shorter side."""
+
+
 class Decomposition(Evaluation):
     """How sparse bases and coefficients of decomposed images are, and what is lost (admm.md E8)."""
 
@@ -181,6 +190,9 @@ class Localisation(Evaluation):
     """Whether maps, and single filters, find the object (csg.md E9, reff.md)."""
 
     kind: Literal["localisation"] = Field(alias="from")
+    filters: bool = True
+    """Measure single filters besides the maps of explainers; without them the settings below that speak of filters or
+    gradient maps have no effect."""
     samples: PositiveInt | None = None
     """Use only the first so many test images for the filters; null means all."""
     share: PositiveShare = 0.3
@@ -261,6 +273,7 @@ AnyEvaluation = Annotated[
     | Adversarial
     | AdversarialDetection
     | AttributeFidelity
+    | Backgrounds
     | Decomposition
     | FeatureClusters
     | Fidelity

@@ -94,7 +94,7 @@ def some_maps(count: int) -> Maps:
 def test_maps_of_an_explainer_are_measured_one_by_one(subject):
     maps = some_maps(12)
     rows = measured(subject, {"one": maps}, share=0.25, overlap=20)
-    overlaps, hits, energies = {}, {}, {}
+    overlaps, halves, hits, energies = {}, {}, {}, {}
     for row, (small, mask) in enumerate(zip(maps.values, subject.splits["test"].masks(), strict=False)):
         if row in (*BARE, 5):
             continue
@@ -102,6 +102,7 @@ def test_maps_of_an_explainer_are_measured_one_by_one(subject):
         least = large.flatten().sort(descending=True).values[63]
         # Image 3 has a constant map: all of it is the top.
         overlaps[row] = iou((large >= least) | torch.tensor(row == 3), mask)
+        halves[row] = iou((large >= large.max() / 2) & (large.max() > 0) | torch.tensor(row == 3), mask)
         if row != 3:
             hits[row] = float(mask.flatten()[large.argmax()])
         if row != 4:
@@ -110,6 +111,7 @@ def test_maps_of_an_explainer_are_measured_one_by_one(subject):
     every = list(overlaps.values())
     assert found(rows, "iou", "one") == (pytest.approx(mean(every)), 9)
     assert found(rows, "ap", "one") == (pytest.approx(mean([value >= 0.2 for value in every])), 9)
+    assert found(rows, "iou_half_maximum", "one") == (pytest.approx(mean(list(halves.values()))), 9)
     assert found(rows, "pointing_game", "one") == (pytest.approx(mean(list(hits.values()))), 8)
     assert found(rows, "energy_inside", "one") == (pytest.approx(mean(list(energies.values()))), 8)
     assert found(rows, "flat_maps", "one") == (pytest.approx(1 / 12), 12)
@@ -120,6 +122,12 @@ def test_maps_of_an_explainer_are_measured_one_by_one(subject):
         assert found(rows, "ap", "one", f"class={label}") == (pytest.approx(mean([v >= 0.2 for v in own])), len(own))
     for n in range(5, 65, 5):
         assert found(rows, "ap", "one", f"n={n}") == (pytest.approx(mean([value >= n / 100 for value in every])), 9)
+
+
+def test_without_filters_there_are_the_rows_of_maps_alone(subject):
+    every = measured(subject, {"one": some_maps(12)})
+    alone = measured(subject, {"one": some_maps(12)}, filters=False)
+    assert alone == [row for row in every if row.explainer in (None, "one")]
 
 
 def filter_overlaps_by_hand(subject: Subject, rows: list[int], share: float) -> tuple[list[list[float]], Tensor]:

@@ -21,6 +21,7 @@ from pipeline.metrics.localisation import (
     filter_overlaps,
     filter_thresholds,
     focus,
+    half_maximum_overlaps,
     intersection_over_union,
     map_overlaps,
     pointing_game,
@@ -141,7 +142,24 @@ def test_energy_inside_is_the_literal_sum(maps, masks):
     assert energy_inside(maps, masks).tolist() == pytest.approx(expected, nan_ok=True)
 
 
-METRICS = [lambda maps, masks: map_overlaps(maps, masks, 0.3), pointing_game, energy_inside]
+def half_maximum(map_: Tensor, mask: Tensor) -> float:
+    inside = [(y, x) for y in range(len(mask)) for x in range(len(mask[0])) if mask[y, x]]
+    highest = map_.max().item()
+    predicted = [
+        (y, x) for y in range(len(mask)) for x in range(len(mask[0])) if highest > 0 and map_[y, x] >= highest / 2
+    ]
+    return len({*inside} & {*predicted}) / len({*inside} | {*predicted}) if inside else nan
+
+
+@given(maps=MAPS, masks=MASKS)
+def test_overlap_at_half_the_maximum_is_that_of_two_sets(maps, masks):
+    expected = [half_maximum(map_, mask) for map_, mask in zip(maps, masks, strict=True)]
+    assert half_maximum_overlaps(maps, masks).tolist() == pytest.approx(expected, nan_ok=True)
+
+
+METRICS = [
+    lambda maps, masks: map_overlaps(maps, masks, 0.3), half_maximum_overlaps, pointing_game, energy_inside,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -22,6 +22,7 @@ from pipeline.report.claims import Claim, Side, judge, published_text, read_clai
 from pipeline.report.page import interval, number, side_text
 from pipeline.report.results import Results, mean_and_interval
 from pipeline.study import Study
+from pipeline.workflow import study_slice
 
 ROOT = Path(__file__).parents[2]
 NAN = math.nan
@@ -307,10 +308,21 @@ def test_a_claim_is_judged_where_its_metric_is_measured():
     shapes = digits.assign(dataset="shapes", metric="iou")
     both = pd.concat([digits, shapes, shapes.assign(dataset="cells")])
     assert claims.datasets_of(claim(), both) == ["digits"]
-    assert claims.datasets_of(claim(datasets=["faces"]), both) == ["faces"]
-    assert judge(claim(datasets=["faces"]), both, "faces")["verdict"] == "not run"
     assert claims.datasets_of(claim(left={"method": "csg", "metric": "iou"}), both) == ["shapes", "cells"]
     assert claims.datasets_of(claim(left={"method": "csg", "metric": "gini"}), both) == []
+    only = claim(left={"method": "csg", "metric": "iou"}, datasets=["cells", "digits"])
+    assert claims.datasets_of(only, both) == ["cells"]
+    assert claims.datasets_of(claim(datasets=["cells"]), both) == []
+
+
+def test_a_claim_about_a_dataset_that_was_not_measured_is_not_run_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study, *_ = stage(tmp_path, "csg,T1,CIFAR-10,ResNet20,CSG,accuracy,88.850,%,")
+    elsewhere = claim(datasets=["shapes"]).model_dump(mode="json")
+    (tmp_path / "studies" / "toy" / "claims.yaml").write_text(json.dumps([elsewhere]))
+    claims.run(study=study, table="claims.parquet", summary="claims.json", curves="curves.json")
+    (row,) = read_table("claims.parquet", CLAIMS).to_pylist()
+    assert (row["dataset"], row["verdict"]) == ("shapes", "not run")
 
 
 def test_numbers_without_unit_and_model_are_quoted_without(tmp_path, monkeypatch):
@@ -382,11 +394,15 @@ STUDIES = sorted(path.parent.name for path in ROOT.glob("studies/*/claims.yaml")
 def test_claims_of_the_study_are_about_what_exists(study):
     found = read_claims(ROOT / "studies" / study / "claims.yaml")
     numbers = claims.read_published(ROOT / "studies" / study / "published.csv")
-    methods = settings.load(ROOT / "params.yaml").studies[study].methods
+    scales = [[], *([path] for path in ROOT.glob(f"scales/{study}*.yaml"))]
+    combined = [study_slice(settings.load(ROOT / "params.yaml", *scale), study) for scale in scales]
+    methods = {name for one in combined for name in (*one["methods"], *one["annotators"])}
+    datasets = {name for one in combined for name in one["datasets"]}
     assert found and len({one.id for one in found}) == len(found)
     for one in found:
         sides = [one.left, *([one.right] if isinstance(one.right, Side) else [])]
         assert all(side.metric in CATALOGUE and side.method in methods for side in sides)
+        assert datasets.issuperset(one.datasets or ())
         text = published_text(one, numbers)
         assert (text is None) == (not one.published)
         assert text is None or "nan" not in text

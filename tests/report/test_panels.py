@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.report.panels import class_order, curve, heat_map, in_lines, in_words, matrix
+from pipeline.report.panels import class_order, curve, families, heat_map, in_lines, in_words, matrix
 
 
 def test_every_group_starts_a_line():
@@ -71,3 +71,15 @@ def test_a_curve_is_the_mean_over_seeds_within_their_range():
     assert line.get_xydata().tolist() == [[10, 4.5], [20, 2]] and line.get_label() == "std"
     corners = {(round(x, 6), round(y, 6)) for x, y in band.get_paths()[0].vertices}
     assert corners == {(10, 4), (10, 5), (20, 1), (20, 3)}
+
+
+def test_families_differ_in_one_setting_alone():
+    blocks = {
+        "strong": {"from": "reff", "weight": 3.0, "norm": "l2", "datasets": None},
+        "plain": {"from": "std", "norm": "l2", "datasets": None},
+        "other": {"from": "reff", "weight": 3.0, "norm": "l1", "datasets": None},
+        "weak": {"from": "reff", "weight": 0.1, "norm": "l2", "datasets": ["digits"]},
+        "same": {"from": "std", "norm": "l2", "datasets": None},
+    }
+    found = [[(0.1, "weak"), (3.0, "strong")], [(None, "plain")], [(3.0, "other")], [(None, "same")]]
+    assert families(blocks, "weight") == found

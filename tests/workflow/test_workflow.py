@@ -15,6 +15,7 @@ from project import jobs_in, run_in
 from pipeline.report.claims import read_claims
 
 SMOKE = ("--configfile", "scales/smoke.yaml")
+ANNOTATING = {"train_annotator", "annotate"}
 HEAVY = ("torch", "torchvision", "sklearn", "matplotlib", "pyarrow", "cv2")
 
 
@@ -36,12 +37,13 @@ def test_parsing_imports_nothing_heavy(project):
     ("target", "rules"),
     [
         ("datasets", {"prepare"}),
-        ("models", {"prepare", "train"}),
-        ("explanations", {"prepare", "train", "explain"}),
-        ("evaluations", {"prepare", "train", "explain", "evaluate"}),
-        ("report", {"prepare", "train", "explain", "evaluate", "claims", "figure", "page"}),
+        ("models", {"prepare", *ANNOTATING, "train"}),
+        ("explanations", {"prepare", *ANNOTATING, "train", "explain"}),
+        ("evaluations", {"prepare", *ANNOTATING, "train", "explain", "evaluate"}),
+        ("report", {"prepare", *ANNOTATING, "train", "explain", "evaluate", "claims", "figure", "page"}),
         ("csg", {"prepare", "train", "explain", "evaluate", "claims", "figure", "page"}),
-        ("all", {"prepare", "train", "explain", "evaluate", "claims", "figure", "page"}),
+        ("reff", {"prepare", *ANNOTATING, "train", "explain", "evaluate", "claims", "figure", "page"}),
+        ("all", {"prepare", *ANNOTATING, "train", "explain", "evaluate", "claims", "figure", "page"}),
     ],
 )
 def test_every_target_plans_its_phase(run, target, rules):
@@ -76,8 +78,8 @@ def test_finished_run_ends_in_a_report(finished):
     assert set(judged["verdict"]) <= {"holds", "fails", "not decided"} and (judged["seeds"] == 2).all()
     for claim in claims["statement"]:
         assert claim in html.unescape(page)
-    # Four figures of csg, one of admm, two of deepfacto, and the gallery's contact sheets.
-    assert page.count("<svg") == 8 and "pipeline/report/figures/gates_and_weights.py" in page
+    # Four figures of csg, one of admm, two of deepfacto, two of reff, and the gallery's contact sheets.
+    assert page.count("<svg") == 10 and "pipeline/report/figures/gates_and_weights.py" in page
     assert "models/digits/csg/1" in page, "cost of each job"
     assert "limited to the first 256 train images" in page, "notices"
 

@@ -2,15 +2,13 @@
 seeds with one standard deviation of overlap (IoU), Dice coefficient, precision and recall, on the training images that
 were left and on the test images. With all masks known nothing is drawn."""
 
-import json
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.metrics.catalogue import about
-from pipeline.report.panels import WIDTH, in_words
+from pipeline.report.panels import WIDTH, families, in_words
 from pipeline.report.results import Results
 
 PANELS = ("mask_iou", "mask_dice", "mask_precision", "mask_recall")
@@ -22,9 +20,10 @@ def draw(results: Results) -> Figure:
     if results.mask_quality.empty:
         return in_words("no annotator of this study draws masks")
     blocks = results.study.slice["annotators"]
+    kinds = {name: family[0][1] for family in families(blocks, "share") for _, name in family}
     rows = results.mask_quality.assign(
         share=100 * results.mask_quality["method"].map({name: block["share"] for name, block in blocks.items()}),
-        kind=results.mask_quality["method"].map(kinds(blocks)),
+        kind=results.mask_quality["method"].map(kinds),
         value=100 * results.mask_quality["value"],
     )
     datasets = list(rows["dataset"].unique())
@@ -36,16 +35,6 @@ def draw(results: Results) -> Figure:
         line[0].set_ylabel(f"{dataset.replace('_', ' ')}, %")
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
-
-
-def kinds(blocks: dict[str, dict]) -> dict[str, str]:
-    """Annotators by name -> the first of those that differ from it in their share alone."""
-    firsts: dict[str, str] = {}
-    found = {}
-    for name, block in blocks.items():
-        rest = json.dumps({key: value for key, value in block.items() if key not in ("share", "datasets")})
-        found[name] = firsts.setdefault(rest, name)
-    return found
 
 
 def _curves(axes: Axes, rows: pd.DataFrame) -> None:
