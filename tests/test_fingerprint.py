@@ -214,6 +214,16 @@ def test_files_count_by_their_bytes(copy, tmp_path):
 
 # The real jobs.
 
+#: Verb of a job, and the section of its instances.
+SECTIONS = {"prepare": "datasets", "train": "methods", "evaluate": "evaluations"}
+
+
+def of_kind(verb: str, *kinds: str) -> set[str]:
+    """Jobs of all instances that are `from` one of the kinds."""
+    blocks = getattr(SETTINGS, SECTIONS[verb])
+    return {f"{verb} {name}" for name, block in blocks.items() if block.kind in kinds}
+
+
 #: Explainers that stand on the input gradient.
 PIXELS = {
     f"explain {name}"
@@ -224,7 +234,7 @@ PIXELS = {
 }  # fmt: skip
 
 #: Trainings that stand on Grad-CAM.
-FOCUSED = {f"train {name}" for name, method in SETTINGS.methods.items() if method.kind in ("reff", "map_error")}
+FOCUSED = of_kind("train", "reff", "map_error")
 
 
 def jobs() -> dict[str, str]:
@@ -246,11 +256,11 @@ def jobs() -> dict[str, str]:
     ("name", "expected"),
     [
         ("methods.csg", {"train csg", "train csg_fixed"}),
-        ("methods.std", {f"train {name}" for name, method in SETTINGS.methods.items() if method.kind == "std"}),
+        ("methods.std", of_kind("train", "std")),
         ("metrics.sparsity", {"evaluate sparsity", "evaluate decomposition"}),
-        ("evaluations.accuracy", {"evaluate accuracy"}),
+        ("evaluations.accuracy", of_kind("evaluate", "accuracy")),
         ("explainers.cam", {"explain cam", "explain grad_cam"} | FOCUSED),
-        ("explainers.filter_gradient", {"explain filter_gradient", "evaluate localisation"}),
+        ("explainers.filter_gradient", {"explain filter_gradient"} | of_kind("evaluate", "localisation")),
         # Evaluations that run an explainer or an attack themselves depend on the one that their settings name.
         ("explainers.layers", {"explain grad_cam"} | FOCUSED),
         ("explainers.input_gradient", PIXELS | {"evaluate map_robustness", "evaluate randomisation"}),
@@ -258,7 +268,7 @@ def jobs() -> dict[str, str]:
         ("attacks.fgsm", {"evaluate adversarial_detection"}),
         ("attacks.one_pixel", {"evaluate black_box"}),
         ("attacks.mi_fgsm", set()),
-        ("datasets.formats.idx", {"prepare mnist", "prepare fashion_mnist", "prepare textured_digits"}),
+        ("datasets.formats.idx", of_kind("prepare", "mnist", "fashion_mnist", "textured_digits")),
         ("datasets.toyworld.trees.cub", {"prepare cub_toy"}),
         ("training.session", {f"train {name}" for name in SETTINGS.methods}),
         ("settings.methods", set()),

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from pipeline import layout, settings
+from pipeline import layout
 from pipeline.artifacts import CLAIMS, HISTORY, METRICS, read_table, write_table
 from pipeline.errors import UserError
 from pipeline.metrics.catalogue import METRICS as CATALOGUE
@@ -23,6 +23,7 @@ from pipeline.report.page import interval, number, side_text
 from pipeline.report.results import Results, mean_and_interval
 from pipeline.study import Study
 from pipeline.workflow import study_slice
+from scales import every_scale
 
 ROOT = Path(__file__).parents[2]
 NAN = math.nan
@@ -394,8 +395,7 @@ STUDIES = sorted(path.parent.name for path in ROOT.glob("studies/*/claims.yaml")
 def test_claims_of_the_study_are_about_what_exists(study):
     found = read_claims(ROOT / "studies" / study / "claims.yaml")
     numbers = claims.read_published(ROOT / "studies" / study / "published.csv")
-    scales = [[], *([path] for path in ROOT.glob(f"scales/{study}*.yaml"))]
-    combined = [study_slice(settings.load(ROOT / "params.yaml", *scale), study) for scale in scales]
+    combined = [study_slice(scale, study) for scale in every_scale()]
     methods = {name for one in combined for name in (*one["methods"], *one["annotators"])}
     datasets = {name for one in combined for name in one["datasets"]}
     assert found and len({one.id for one in found}) == len(found)

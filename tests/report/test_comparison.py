@@ -12,7 +12,7 @@ import yaml
 from scipy.stats import ttest_1samp
 from toy_study import CLAIM, COMPARISON, PUBLISHED, SECOND_HAND, write_files, write_study
 
-from pipeline import layout, recorded, settings
+from pipeline import layout, recorded
 from pipeline.errors import UserError
 from pipeline.metrics.catalogue import METRICS as CATALOGUE
 from pipeline.report import claims, page
@@ -20,6 +20,7 @@ from pipeline.report.circumstances import circumstances
 from pipeline.report.comparison import Comparison, in_unit, read_comparison, read_numbers, tables
 from pipeline.report.results import Results
 from pipeline.study import Study
+from scales import every_scale
 
 ROOT = Path(__file__).parents[2]
 QUANTITY = COMPARISON["quantities"][0]
@@ -355,7 +356,7 @@ def test_comparison_of_the_study_is_about_what_exists(name, monkeypatch):
     assert {one.metric for one in comparison.quantities} <= set(CATALOGUE)
     assert {one.published for one in comparison.quantities} - {None} <= set(numbers["metric"])
     named = {name for one in comparison.quantities for name in comparison.instances(one)}
-    assert named <= set(settings.load("params.yaml").methods)
+    assert named <= {method for scale in every_scale() for method in scale.methods}
     assert len({one.title for one in comparison.quantities}) == len(comparison.quantities)
 
 

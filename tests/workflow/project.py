@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "params.yaml", "dvc.yaml", "pipeline", "rules", "scales", "profiles", "studies", "envs", "docs")
 
 #: Seconds after which a run counts as hanging.
-TIMEOUT = 300
+TIMEOUT = 900
 
 Run = Callable[..., subprocess.CompletedProcess]
 
