@@ -35,7 +35,7 @@ def test_a_second_run_does_nothing(done):
         ("evaluations={mutual_information: {neighbours: 4}}", {"evaluate": 4}),
         ("explainers={input_gradient: {target: prediction}}", {"explain": 4, "evaluate": 4}),
         ("studies={csg: {seeds: 3}}", {"train": 2, "explain": 2, "evaluate": 7}),
-        ("run={precision: bf16}", {"train": 8, "explain": 6, "evaluate": 21}),
+        ("run={precision: bf16}", {"train": 10, "explain": 6, "evaluate": 23}),
     ],
 )
 def test_a_changed_setting_reruns_what_follows_from_it(finished, setting, expected):
@@ -59,7 +59,7 @@ def test_a_setting_that_changes_no_result_reruns_nothing(finished, setting):
         ("pipeline/metrics/sparsity.py", "2 * ranks - n - 1", "2 * ranks - n", {"evaluate": 4}),
         ("pipeline/explainers/input_gradient.py", "torch.nan", "torch.inf", {"explain": 4, "evaluate": 4}),
         ("pipeline/training/schedule.py", "nesterov=nesterov", "nesterov=False",
-         {"train": 8, "explain": 6, "evaluate": 21}),
+         {"train": 10, "explain": 6, "evaluate": 23}),
         ("pipeline/datasets/digits.py", "NOISE_SEED = 1", "NOISE_SEED = 2",
          {"prepare": 2, "train": 6, "explain": 4, "evaluate": 16}),
     ],

@@ -62,7 +62,7 @@ def test_a_wrong_target_is_one_line(done):
 
 def test_costs_are_read_back(finished):
     said = run_in(finished)("pipeline", "cost", *SMOKE).stdout
-    assert re.search(r"^models +8 ", said, re.MULTILINE) and "artifacts/smoke, all" in said
+    assert re.search(r"^models +10 ", said, re.MULTILINE) and "artifacts/smoke, all" in said
     # One dataset, four models, four tables of maps, fourteen of numbers, four figures, the verdicts.
     assert re.search(r"^study csg +28 ", said, re.MULTILINE)
     nothing = run_in(finished)("pipeline", "cost", "--configfile", "scales/paper.yaml", code=2)
