@@ -114,9 +114,8 @@ def train_annotator(args: argparse.Namespace) -> None:
         history=args.history or layout.annotator_history(_root(args), *place),
         state=args.state or layout.annotator_state(_root(args), *place),
         save_seconds=_settings(args).run.save_seconds if args.save_seconds is None else args.save_seconds,
-        device=args.device or _settings(args).run.device,
         precision=args.precision or _settings(args).run.precision,
-        threads=args.threads or _settings(args).run.threads,
+        **_machine(args),
         code=_code(args, workflow.annotator_code(block)),
     )
 
@@ -139,8 +138,7 @@ def annotate(args: argparse.Namespace) -> None:
         data=dict(zip(layout.SPLITS, data, strict=True)),
         masks=masks,
         quality=quality,
-        device=args.device or _settings(args).run.device,
-        threads=args.threads or _settings(args).run.threads,
+        **_machine(args),
     )
 
 
@@ -154,8 +152,7 @@ def train(args: argparse.Namespace) -> None:
         base = layout.model(_root(args), args.dataset, block.base, args.seed)
     pretrained = None if base else block.network.pretrained_file
     watched = layout.dataset(_root(args), args.dataset, "test") if block.watch_test else None
-    annotator = getattr(block, "annotator", None)
-    masks = layout.masks(_root(args), args.dataset, annotator, args.seed) if annotator else None
+    masks = layout.masks(_root(args), args.dataset, block.masks_by, args.seed) if block.masks_by else None
     job.run(
         fit=registry.load("method", block.kind),
         build=registry.load("network", block.network.kind),
@@ -172,9 +169,8 @@ def train(args: argparse.Namespace) -> None:
         history=args.history or layout.history(_root(args), *place),
         state=args.state or layout.state(_root(args), *place),
         save_seconds=_settings(args).run.save_seconds if args.save_seconds is None else args.save_seconds,
-        device=args.device or _settings(args).run.device,
         precision=args.precision or _settings(args).run.precision,
-        threads=args.threads or _settings(args).run.threads,
+        **_machine(args),
         code=_code(args, workflow.train_code(block)),
     )
 
@@ -193,8 +189,7 @@ def explain(args: argparse.Namespace) -> None:
         model=model,
         data=args.data or layout.dataset(_root(args), args.dataset, "test"),
         output=args.output or layout.explanation(_root(args), *place),
-        device=args.device or _settings(args).run.device,
-        threads=args.threads or _settings(args).run.threads,
+        **_machine(args),
     )
 
 
@@ -219,8 +214,7 @@ def evaluate(args: argparse.Namespace) -> None:
         data=dict(zip(block.splits, data, strict=True)),
         maps=dict(zip(block.explainers, maps, strict=True)),
         output=args.output or layout.evaluation(_root(args), args.evaluation, *run),
-        device=args.device or _settings(args).run.device,
-        threads=args.threads or _settings(args).run.threads,
+        **_machine(args),
     )
 
 
@@ -317,6 +311,12 @@ def _load(files: tuple[str, ...]) -> settings.Settings:
 
 def _settings(args: argparse.Namespace) -> settings.Settings:
     return _load(tuple(args.configfile))
+
+
+def _machine(args: argparse.Namespace) -> dict[str, Any]:
+    """Device and threads of a job, as given or by settings."""
+    device = args.device or _settings(args).run.device
+    return {"device": device, "threads": args.threads or _settings(args).run.threads}
 
 
 def _root(args: argparse.Namespace) -> str:

@@ -58,8 +58,7 @@ EXPLANATIONS = pa.schema(
 #: their agreement with the human mask that was withheld, empty where that is not defined.
 PSEUDO_MASKS = pa.schema(
     [
-        ("sample_id", pa.string()),
-        ("mask", IMAGE),
+        *MASKS,
         ("annotated", pa.bool_()),
         ("iou", pa.float64()),
         ("dice", pa.float64()),

@@ -87,7 +87,7 @@ class Plan:
 
     def masks(self, w: Any) -> list[str]:
         """Table of the masks that a method trains with, if it names an annotator."""
-        annotator = getattr(self.settings.methods[w.method], "annotator", None)
+        annotator = self.settings.methods[w.method].masks_by
         return [layout.masks(self.root, w.dataset, annotator, w.seed)] if annotator else []
 
     def evaluation_data(self, w: Any) -> list[str]:
@@ -148,7 +148,7 @@ def _annotators(settings: "Settings", study: "StudySettings") -> dict[str, dict]
     listed = {name: settings.annotators[name].datasets for name in study.annotators}
     named: dict[str, list[str]] = {}
     for method in (settings.methods[name] for name in study.methods):
-        annotator = getattr(method, "annotator", None)
+        annotator = method.masks_by
         if annotator and annotator not in listed:
             where = [dataset for dataset in study.datasets if dataset in (method.datasets or (dataset,))]
             named[annotator] = list(dict.fromkeys([*named.get(annotator, []), *where]))

@@ -73,12 +73,18 @@ def fit(session: Session, settings: "DeepFacto") -> dict[str, Tensor]:
     return {"factors": run.factors, "embedding.weight": run.embedding.weight, "embedding.bias": run.embedding.bias}
 
 
-@torch.no_grad()
 def columns(network: "Classifier", example: Tensor, settings: "DeepFacto", name: str) -> dict[str, int]:
     """Columns kept of each image: Z_1, U_1 and V as large as its last maps, scores S, and Z_2 and U_2."""
-    channels, height, width = network.eval().maps(example).shape[1:]
-    of_maps = dict.fromkeys(("z1", "u1", "v"), height * width * channels)
-    return of_maps | {"s": height * width * settings.rank, "z2": settings.embedding, "u2": settings.embedding}
+    channels, positions = map_size(network, example)
+    of_maps = dict.fromkeys(("z1", "u1", "v"), positions * channels)
+    return of_maps | {"s": positions * settings.rank, "z2": settings.embedding, "u2": settings.embedding}
+
+
+@torch.no_grad()
+def map_size(network: "Classifier", example: Tensor) -> tuple[int, int]:
+    """Channels and positions of the last maps of an image such as `example` 1×C×H×W."""
+    maps = network.eval().maps(example)
+    return maps.shape[1], maps[0, 0].numel()
 
 
 class Run:
@@ -97,10 +103,11 @@ class Run:
                 f"methods.{session.name}: a triplet loss needs two classes with two images each, which the training "
                 f"images do not have; take another dataset"
             )
-        widths = columns(session.network, self.images.floats(slice(1)), settings, session.name)
+        example = self.images.floats(slice(1))
+        widths = columns(session.network, example, settings, session.name)
         with seeded(session.seed, "init", "embedding"):
             self.embedding = nn.Linear(widths["s"], settings.embedding).to(self.device)
-        channels = widths["z1"] * settings.rank // widths["s"]
+        channels, _ = map_size(session.network, example)
         self.factors = torch.zeros(channels, settings.rank, device=self.device)
         self.kept = keep(session, settings.storage, widths)
         self.optimiser = optimiser_of([{"params": session.network.backbone.parameters()}], settings.optimiser)

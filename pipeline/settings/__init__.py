@@ -65,7 +65,7 @@ class Settings(Section):
             _check(f"annotators.{name}.datasets", "dataset", annotator.datasets or (), self.datasets)
         for name, method in self.methods.items():
             self._check_base(name, method.base)
-            if named := getattr(method, "annotator", None):
+            if named := method.masks_by:
                 _check(f"methods.{name}.annotator", "annotator", (named,), self.annotators)
             _check(f"methods.{name}.datasets", "dataset", method.datasets or (), self.datasets)
         for name, evaluation in self.evaluations.items():

@@ -19,6 +19,10 @@ class Masked(Method, Training):
     masks: Literal["given", "shuffled"] = "given"
     """shuffled: each image has the mask of another one in its batch, a control that must not help."""
 
+    @property
+    def masks_by(self) -> str | None:
+        return self.annotator
+
     @model_validator(mode="after")
     def _has_others(self) -> "Masked":
         if self.masks == "shuffled" and self.batch_size < 2:

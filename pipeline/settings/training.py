@@ -98,5 +98,10 @@ class Method(PerDataset):
     base: Name | None = None
     """Method instance whose trained network is the start; null starts from random weights."""
 
+    @property
+    def masks_by(self) -> str | None:
+        """Annotator instance whose masks the method trains with, if it names one."""
+        return None
+
 
 Loss = Literal["cross_entropy", "squared_error"]
