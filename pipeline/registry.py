@@ -78,6 +78,7 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "explainer": {
         "activation_map": "pipeline.explainers.activation_map:explain",
+        "attention": "pipeline.explainers.attention:explain",
         "cam": "pipeline.explainers.cam:explain",
         "excitation_backprop": "pipeline.explainers.excitation_backprop:explain",
         "filter_gradient": "pipeline.explainers.filter_gradient:explain",

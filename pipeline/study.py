@@ -54,6 +54,16 @@ class Study:
         methods = self.slice["methods"]
         return [name for name in self.methods_on(dataset) if methods[name]["network"]["from"] != "no_network"]
 
+    def explained_on(self, dataset: str) -> list[tuple[str, str]]:
+        """(method, explainer) of all networks on that dataset with the explainers that can explain their family."""
+        methods, explainers = self.slice["methods"], self.slice["explainers"]
+        return [
+            (method, explainer)
+            for method in self.networks_on(dataset)
+            for explainer, settings in explainers.items()
+            if methods[method]["network"]["from"] in (settings["families"] or (methods[method]["network"]["from"],))
+        ]
+
     def tables(self) -> list[str]:
         """Tables of the study's datasets, all splits."""
         return [layout.dataset(self.root, name, split) for name in self.slice["datasets"] for split in layout.SPLITS]
@@ -86,9 +96,9 @@ class Study:
     def explanations(self) -> list[str]:
         return [
             layout.explanation(self.root, dataset, method, explainer, seed)
-            for dataset, method, seed in self.runs()
-            if method in self.networks_on(dataset)
-            for explainer in self.slice["explainers"]
+            for dataset in self.datasets
+            for method, explainer in self.explained_on(dataset)
+            for seed in range(self.slice["seeds"])
         ]
 
     def measurements(self) -> Iterator[tuple[str, str, str, int]]:

@@ -136,6 +136,8 @@ def study_slice(settings: "Settings", name: str) -> dict:
     }
     for instance, block in named["methods"].items():
         block["datasets"] = settings.methods[instance].datasets
+    for instance, block in named["explainers"].items():
+        block["families"] = settings.explainers[instance].families
     named["annotators"] = _annotators(settings, study)
     for instance, block in named["evaluations"].items():
         block |= {noun: getattr(settings.evaluations[instance], noun) for noun in ("datasets", "methods")}

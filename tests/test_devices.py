@@ -68,6 +68,7 @@ METRICS: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = {
     "map_overlaps": (lambda maps, masks: localisation.map_overlaps(maps, masks, 0.3), (MAPS, OTHERS > 0.5)),
     "pointing_game": (localisation.pointing_game, (MAPS, OTHERS > 0.5)),
     "energy_inside": (localisation.energy_inside, (MAPS, OTHERS > 0.5)),
+    "centre_distance": (localisation.centre_distance, (MAPS,)),
     "filter_thresholds": (lambda maps: localisation.filter_thresholds(maps, 0.3), (IMAGES,)),
     "filter_overlaps": (localisation.filter_overlaps, (IMAGES, OTHERS > 0.5, torch.tensor([0.5, 0.6, 0.7]))),
     "class_means": (lambda values, labels: localisation.class_means(values, labels, 4), (MAPS[:, 0], TARGETS)),

@@ -37,12 +37,12 @@ FILTERS, GRADIENTS, DRAWN = "ActivMap", "GradMap", "GradMap H.1"
 def evaluate(subject: Subject, settings: "Localisation") -> list[Row]:
     """For each explainer `iou` and `ap`, APn: over all, "class=c", and `ap` at each n of `CURVE`, subset "n=30".
 
-    Maps have besides `iou_half_maximum`, `pointing_game`, `energy_inside`, and the shares `flat_maps` of constant maps
-    and `empty_maps` of maps without a positive value. All filters have "filter=k"; `focus_filters`, |F_c|, subset
-    "class=c"; and the share `covering_filters` of those whose threshold, then mostly 0, all their activations reach:
-    they cover every image, and with an APn of 0 go to the lowest class. `n` counts the images with a value, for means
-    over filters the filters. `mask_area` is what `energy_inside` would be for a map that knows nothing. Raises
-    `UserError` if there are no masks.
+    Maps have besides `iou_half_maximum`, `pointing_game`, `energy_inside`, `centre_distance`, and the shares
+    `flat_maps` of constant maps and `empty_maps` of maps without a positive value. All filters have "filter=k";
+    `focus_filters`, |F_c|, subset "class=c"; and the share `covering_filters` of those whose threshold, then mostly 0,
+    all their activations reach: they cover every image, and with an APn of 0 go to the lowest class. `n` counts the
+    images with a value, for means over filters the filters. `mask_area` is what `energy_inside` would be for a map that
+    knows nothing. Raises `UserError` if there are no masks.
     """
     images = subject.splits["test"]
     masks = images.masks()
@@ -74,14 +74,16 @@ def _of_maps(explainer: str, maps: Maps, images: Images, masks: Tensor, settings
             metrics.half_maximum_overlaps(large, mask),
             metrics.pointing_game(large, mask),
             metrics.energy_inside(large, mask),
+            metrics.centre_distance(large),
         ])  # fmt: skip
-    overlaps, halves, hits, energy = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
+    overlaps, halves, hits, energy, distances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
     empty = (maps.values <= 0).flatten(1).all(1)
     return [
         *_of_images(explainer, overlaps, images.labels[:count].cpu(), settings.overlap),
         Row.mean("iou_half_maximum", halves, explainer=explainer),
         Row.mean("pointing_game", hits, explainer=explainer),
         Row.mean("energy_inside", energy, explainer=explainer),
+        Row.mean("centre_distance", distances, explainer=explainer),
         Row.mean("flat_maps", flat, explainer=explainer),
         Row.mean("empty_maps", empty, explainer=explainer),
     ]

@@ -49,6 +49,8 @@ EXPLAINERS = {
         Explainer("grad_cam", "Grad-CAM", "≥ 0", "logits; 0..1 over several layers", "the finest layer's",
                   "1 forward, 1 backward", "Selvaraju et al. 2017"),
         Explainer("cam", "Class activation map", "signed", "logits", LAST, "1 forward", "Zhou et al. 2016"),
+        Explainer("attention", "Attention map of the network", "≥ 0", "0..1", "the maps' before the last stage",
+                  "1 forward", "Fukui et al. 2019"),
         Explainer("activation_map", "Activation map of a filter", "≥ 0", "activations", LAST, "1 forward",
                   "Liang et al. 2020"),
         Explainer("filter_gradient", "Gradient map of a filter", "≥ 0", "root mean square 1 before the blur", IMAGE,

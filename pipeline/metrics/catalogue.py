@@ -172,6 +172,8 @@ METRICS = {
         Metric("pointing_game", "Largest value lies in the object", "PG", "%", 0, 1, "higher", "Zhang et al. 2016"),
         Metric("energy_inside", "Positive attribution inside the object", "E_in", "%", 0, 1, "higher",
                "Wang et al. 2020"),
+        Metric("centre_distance", "Distance of a map's centre of mass from the image's centre", "∣c∣", "share", 0, 1,
+               "neither", OURS),
         Metric("mask_area", "Part of the image that the object covers", "∣S∣/HW", "%", 0, 1, "neither", OURS),
         Metric("flat_maps", "Maps that are constant", "flat", "%", 0, 1, "neither", OURS),
         Metric("empty_maps", "Maps without a positive value", "empty", "%", 0, 1, "neither", OURS),

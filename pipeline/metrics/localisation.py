@@ -69,13 +69,27 @@ def pointing_game(maps: Tensor, masks: Tensor) -> Tensor:
 
 
 def energy_inside(maps: Tensor, masks: Tensor) -> Tensor:
-    """Σ max(map, 0) in the mask / Σ max(map, 0): reff.md's inside share. NaN for a map without a positive value.
+    """Σ max(map, 0) in the mask / Σ max(map, 0): reff.md's inside share. 0 for a map without a positive value.
 
     A map that does not know the object has the share of the image that the mask covers.
     """
     valid = _valid(maps, masks)
     energy = maps.double().clamp(min=0)
-    return ((energy * masks).sum((1, 2)) / energy.sum((1, 2))).where(valid, torch.nan)
+    total = energy.sum((1, 2))
+    return ((energy * masks).sum((1, 2)) / total.where(total > 0, 1)).where(valid, torch.nan)
+
+
+def centre_distance(maps: Tensor) -> Tensor:
+    """Distance N of each map's centre of mass, of its positive part, from the centre of the image: 0 there, 1 in a
+    corner (reff.md section 7, d). Maps N×H×W. NaN for a map without a positive value.
+    """
+    energy = maps.double().clamp(min=0)
+    total = energy.sum((1, 2))
+    squares = [
+        ((energy.sum(other) * torch.linspace(-1, 1, size).to(energy)).sum(1) / total).square()
+        for size, other in zip(maps.shape[1:], (2, 1), strict=True)
+    ]
+    return (sum(squares) / 2).sqrt()
 
 
 def filter_thresholds(maps: Tensor, share: float) -> Tensor:

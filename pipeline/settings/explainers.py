@@ -1,6 +1,6 @@
 """`explainers`: a class per `from:`."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -8,6 +8,9 @@ from pipeline.settings.base import PositiveShare, Section
 
 
 class Explainer(Section):
+    families: ClassVar[tuple[str, ...]] = ()
+    """The only families of networks that it can explain; empty for all. A study leaves out methods with others."""
+
     samples: PositiveInt = 64
     """Explain the first so many test images."""
     target: Literal["label", "prediction"] = "label"
@@ -121,6 +124,14 @@ class Cam(Explainer):
     kind: Literal["cam"] = Field(alias="from")
 
 
+class Attention(Explainer):
+    """Attention map of an attention branch network (Fukui et al. 2019)."""
+
+    families: ClassVar[tuple[str, ...]] = ("abn",)
+
+    kind: Literal["attention"] = Field(alias="from")
+
+
 class SingleFilter(Explainer):
     """Explainers of one filter of the last stage."""
 
@@ -174,6 +185,7 @@ AnyExplainer = Annotated[
     | SparseMoreauGrad
     | GradCam
     | Cam
+    | Attention
     | ActivationMap
     | FilterGradient
     | ExcitationBackprop,

@@ -105,15 +105,16 @@ def test_maps_of_an_explainer_are_measured_one_by_one(subject):
         halves[row] = iou((large >= large.max() / 2) & (large.max() > 0) | torch.tensor(row == 3), mask)
         if row != 3:
             hits[row] = float(mask.flatten()[large.argmax()])
-        if row != 4:
-            positive = large.double().clamp(min=0)
-            energies[row] = (positive[mask].sum() / positive.sum()).item()
+        positive = large.double().clamp(min=0)
+        # Image 4 has nothing positive.
+        energies[row] = (positive[mask].sum() / positive.sum()).item() if row != 4 else 0.0
     every = list(overlaps.values())
     assert found(rows, "iou", "one") == (pytest.approx(mean(every)), 9)
     assert found(rows, "ap", "one") == (pytest.approx(mean([value >= 0.2 for value in every])), 9)
     assert found(rows, "iou_half_maximum", "one") == (pytest.approx(mean(list(halves.values()))), 9)
     assert found(rows, "pointing_game", "one") == (pytest.approx(mean(list(hits.values()))), 8)
-    assert found(rows, "energy_inside", "one") == (pytest.approx(mean(list(energies.values()))), 8)
+    assert found(rows, "energy_inside", "one") == (pytest.approx(mean(list(energies.values()))), 9)
+    assert found(rows, "centre_distance", "one")[1] == 10
     assert found(rows, "flat_maps", "one") == (pytest.approx(1 / 12), 12)
     assert found(rows, "empty_maps", "one") == (pytest.approx(1 / 12), 12)
     for label in (0, 1):

@@ -16,6 +16,7 @@ from torchmetrics.functional.classification import binary_jaccard_index
 from pipeline.metrics import localisation
 from pipeline.metrics.localisation import (
     by_focus,
+    centre_distance,
     class_means,
     energy_inside,
     filter_overlaps,
@@ -131,15 +132,26 @@ def test_pointing_game_is_the_place_of_the_first_maximum(maps, masks):
 
 def energy(map_: Tensor, mask: Tensor) -> float:
     positive = {place: max(map_[place].item(), 0) for place in product(range(4), range(5))}
-    if not sum(positive.values()) or not mask.any():
+    if not mask.any():
         return nan
-    return sum(positive[place] for place in pixels(mask)) / sum(positive.values())
+    return sum(positive[place] for place in pixels(mask)) / sum(positive.values()) if sum(positive.values()) else 0.0
 
 
 @given(maps=MAPS, masks=MASKS)
 def test_energy_inside_is_the_literal_sum(maps, masks):
     expected = [energy(map_, mask) for map_, mask in zip(maps, masks, strict=True)]
     assert energy_inside(maps, masks).tolist() == pytest.approx(expected, nan_ok=True)
+
+
+def test_centre_distance_is_that_of_the_centre_of_mass():
+    maps = torch.zeros(6, 5, 9)
+    maps[0, 2, 4] = 3  # the centre
+    maps[1, 0, 8] = 0.1  # a corner
+    maps[2, 2, 0] = 2  # the middle of a side
+    maps[3, 2, 0], maps[3, 2, 8], maps[3, 0, 0] = 1, 1, -5  # both sides, nothing negative counts
+    maps[5, 1, 1] = torch.nan
+    expected = [0, 1, 2**-0.5, 0, nan, nan]
+    assert centre_distance(maps).tolist() == pytest.approx(expected, nan_ok=True)
 
 
 def half_maximum(map_: Tensor, mask: Tensor) -> float:

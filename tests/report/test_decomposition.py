@@ -20,7 +20,8 @@ def study(root: str, **methods: dict) -> Study:
     every = {"datasets": None, "methods": None}
     evaluations = {"accuracy": every, "decomposition": {**every, "methods": ["nmf", "pca"]}}
     return Study({
-        "study": "s", "root": root, "datasets": {"dots": {}}, "methods": methods, "explainers": {"cam": {}}, "seeds": 1,
+        "study": "s", "root": root, "datasets": {"dots": {}}, "methods": methods,
+        "explainers": {"cam": {"families": []}}, "seeds": 1,
         "evaluations": evaluations,
     })  # fmt: skip
 

@@ -35,7 +35,8 @@ def drawn(tmp_path):
             for method in ("std", "csg") if name == "masked" else ("std",):
                 write_maps(layout.explanation(root, name, method, explainer, 0), Maps(ids, labels.tolist(), values))
     slices = {
-        "study": "s", "root": root, "datasets": {"plain": {}, "masked": {}}, "explainers": {"fine": {}, "coarse": {}},
+        "study": "s", "root": root, "datasets": {"plain": {}, "masked": {}},
+        "explainers": {"fine": {"families": []}, "coarse": {"families": ["mlp"]}, "of_others": {"families": ["abn"]}},
         "methods": {
             "std": {"datasets": None, "network": {"from": "mlp"}},
             "csg": {"datasets": ["masked"], "network": {"from": "mlp"}},

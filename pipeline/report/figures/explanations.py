@@ -1,8 +1,6 @@
 """Test images, outlined where the dataset knows the object, and over them the attribution maps of each method and
 explainer, of seed 0. Each map has its own scale: red speaks for the class and blue against it, the paler the less."""
 
-from itertools import product
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,8 +18,7 @@ IMAGES = 8
 
 def draw(results: Results) -> Figure:
     study = results.study
-    explainers = list(study.slice["explainers"])
-    height = sum(1 + len(study.networks_on(dataset)) * len(explainers) for dataset in study.datasets)
+    height = sum(1 + len(study.explained_on(dataset)) for dataset in study.datasets)
     figure, grid = plt.subplots(height, IMAGES, figsize=(1.1 * IMAGES + 1.4, 1.1 * height), squeeze=False)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     for axes in grid.flat:
@@ -32,7 +29,7 @@ def draw(results: Results) -> Figure:
         path = layout.dataset(study.root, dataset, "test")
         images = read_images(path, IMAGES)
         _images(next(rows), images, path, dataset)
-        for method, explainer in product(study.networks_on(dataset), explainers):
+        for method, explainer in study.explained_on(dataset):
             path = layout.explanation(study.root, dataset, method, explainer, SEED)
             _maps(next(rows), images, path, f"{method}\n{explainer}")
     return figure
