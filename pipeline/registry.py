@@ -68,6 +68,7 @@ TABLES: dict[str, dict[str, str]] = {
         "decomposition": "pipeline.methods.decomposition:fit",
         "deepfacto": "pipeline.methods.deepfacto:fit",
         "dladmm": "pipeline.methods.dladmm:fit",
+        "gain": "pipeline.methods.gain:fit",
         "gotmare": "pipeline.methods.gotmare:fit",
         "map_error": "pipeline.methods.map_error:fit",
         "reff": "pipeline.methods.reff:fit",

@@ -234,7 +234,7 @@ PIXELS = {
 }  # fmt: skip
 
 #: Trainings that stand on Grad-CAM.
-FOCUSED = of_kind("train", "reff", "map_error")
+FOCUSED = of_kind("train", "reff", "map_error", "gain")
 
 
 def jobs() -> dict[str, str]:

@@ -4,6 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
 
+#: Added to the maximum that a map is divided by: one that is 0 everywhere stays so.
+EPSILON = 1e-6
+
 
 def at_size_of(maps: Tensor, masks: Tensor) -> Tensor:
     """Masks B×1×H×W in 0..1 at the size of `maps` B×h×w: a cell has the largest value of the pixels below it.
@@ -27,3 +30,13 @@ def mean_norm(values: Tensor, norm: str) -> Tensor:
         case "l1":
             return flat.abs().mean()
     raise ValueError(f"unknown norm '{norm}'")
+
+
+def error(maps: list[Tensor], masks: Tensor, norm: str) -> Tensor:
+    """Σ_l ‖M^l / max M^l − m^l‖ of `maps` B×h×w ≥ 0 and `masks` B×1×H×W in 0..1."""
+    return sum(mean_norm(over_maximum(of_layer) - at_size_of(of_layer, masks), norm) for of_layer in maps)
+
+
+def over_maximum(maps: Tensor) -> Tensor:
+    """Each of the `maps` B×h×w ≥ 0 over its maximum, with a gradient through both."""
+    return maps / (maps.amax((1, 2), keepdim=True) + EPSILON)

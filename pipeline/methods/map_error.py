@@ -18,15 +18,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from pipeline.focusing.cams import layers_of, training_cams
-from pipeline.focusing.penalties import at_size_of, mean_norm
+from pipeline.focusing.penalties import error
 from pipeline.training.schedule import optimiser_of
 from pipeline.training.session import Session
 
 if TYPE_CHECKING:
     from pipeline.settings.focusing import MapError
-
-#: Added to the maximum that a map is divided by: one that is 0 everywhere stays so.
-EPSILON = 1e-6
 
 
 def fit(session: Session, settings: "MapError") -> dict[str, Tensor]:
@@ -40,13 +37,3 @@ def fit(session: Session, settings: "MapError") -> dict[str, Tensor]:
             session.step(cross_entropy(logits, labels) + settings.weight * beside, logits, labels, map_error=beside)
         session.record()
     return {}
-
-
-def error(maps: list[Tensor], masks: Tensor, norm: str) -> Tensor:
-    """Σ_l ‖M^l / max M^l − m^l‖ of `maps` B×h×w ≥ 0 and `masks` B×1×H×W in 0..1."""
-    return sum(mean_norm(over_maximum(of_layer) - at_size_of(of_layer, masks), norm) for of_layer in maps)
-
-
-def over_maximum(maps: Tensor) -> Tensor:
-    """Each of the `maps` B×h×w ≥ 0 over its maximum, with a gradient through both."""
-    return maps / (maps.amax((1, 2), keepdim=True) + EPSILON)

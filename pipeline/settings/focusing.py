@@ -80,6 +80,22 @@ class Abn(Masked):
     """γ of the distance between attention map and mask."""
 
 
+class Gain(Explained):
+    """Guided attention inference with extra supervision: Grad-CAM drawn to the mask, and attention mining (3.4)."""
+
+    kind: Literal["gain"] = Field(alias="from")
+    layers: Literal["last"] = "last"
+    """Stage of the network behind which the maps are taken."""
+    weight: NonNegativeFloat = 10.0
+    """λ of the mean square between a map over its maximum and the mask."""
+    mining: NonNegativeFloat = 1.0
+    """α of the label's probability once the places that the map looks at are gone."""
+    steepness: PositiveFloat = 10.0
+    """ω of the soft threshold that takes them away."""
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """σ, in parts of a map's maximum."""
+
+
 class Backgrounds(Masked):
     """Backgrounds of other images in place of an image's own: a control of what masks are good for (3.4)."""
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from pipeline.settings.base import Section
-from pipeline.settings.focusing import Abn, Backgrounds, MapError, Reff, Rrr
+from pipeline.settings.focusing import Abn, Backgrounds, Gain, MapError, Reff, Rrr
 from pipeline.settings.splitting import Admm, BlockAdmm, Decomposition, DeepFacto, Dladmm, Gotmare, Taylor, Zeng
 from pipeline.settings.training import Loss, Method, Path, Training
 
@@ -80,6 +80,6 @@ class Csg(Method, Training):
 
 AnyMethod = Annotated[
     Std | Csg | BlockAdmm | Gotmare | Admm | Taylor | Zeng | Dladmm | DeepFacto | Decomposition
-    | Reff | MapError | Rrr | Abn | Backgrounds,
+    | Reff | MapError | Gain | Rrr | Abn | Backgrounds,
     Field(discriminator="kind"),
 ]

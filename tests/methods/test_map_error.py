@@ -4,8 +4,8 @@ import pytest
 import torch
 from masked import fitted, options, same, session
 
+from pipeline.focusing.penalties import error, over_maximum
 from pipeline.methods import std
-from pipeline.methods.map_error import error, over_maximum
 
 
 @pytest.mark.parametrize("norm", ["squared_l2", "l2", "l1"])
