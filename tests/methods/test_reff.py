@@ -171,6 +171,17 @@ def test_a_training_that_was_killed_ends_in_the_same_bytes(tmp_path, steps):
 # Bad settings.
 
 
+@pytest.mark.parametrize("kind", ["reff", "map_error", "gain", "rrr", "backgrounds"])
+def test_at_test_time_the_network_is_the_baselines(kind):
+    """The weights fit into a network that was trained plainly, which then answers the same (reff.md section 10, A7)."""
+    ours, plain = fitted(options(kind)).network.eval(), session(options("std")).network.eval()
+    plain.load_state_dict(ours.state_dict())
+    images = torch.rand(4, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert torch.equal(ours(images), plain(images))
+    assert sum(weight.numel() for weight in ours.parameters()) == sum(weight.numel() for weight in plain.parameters())
+
+
 def test_a_stage_that_the_network_lacks_is_named():
     settings = options("reff", layers=["layer4"])
     with pytest.raises(
