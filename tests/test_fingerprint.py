@@ -252,6 +252,13 @@ def jobs() -> dict[str, str]:
     return {job: code.digest for job, code in codes.items()}
 
 
+@pytest.fixture(scope="module")
+def digests() -> dict[str, str]:
+    """Those of the package as it is."""
+    forget()
+    return jobs()
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -277,14 +284,12 @@ def jobs() -> dict[str, str]:
         ("workflow", set()),
     ],
 )
-def test_new_code_reaches_the_jobs_that_run_it(copy, name, expected):
-    digests = jobs()
+def test_new_code_reaches_the_jobs_that_run_it(digests, copy, name, expected):
     copy.write(f"pipeline.{name}", copy.path(f"pipeline.{name}").read_text(encoding="utf-8") + "\nADDED = 1\n")
     assert changed(digests, jobs()) == expected
 
 
-def test_shared_code_reaches_every_kind_of_job_that_uses_it(copy):
-    digests = jobs()
+def test_shared_code_reaches_every_kind_of_job_that_uses_it(digests, copy):
     copy.write("pipeline.models.resnet_cifar", copy.path("pipeline.models.resnet_cifar").read_text() + "\nADDED = 1\n")
     # All that build the network; preparing data, reporting, and training another network do not.
     users = {job for job in digests if job.split()[0] in ("train", "explain", "evaluate")}
@@ -293,8 +298,7 @@ def test_shared_code_reaches_every_kind_of_job_that_uses_it(copy):
     assert others and changed(digests, jobs()) == users - others
 
 
-def test_code_of_a_figure_reaches_that_figure(copy):
-    digests = jobs()
+def test_code_of_a_figure_reaches_that_figure(digests, copy):
     copy.write("pipeline.report.figures.metrics", "ADDED = 1\n")
     # Whether the page, which shows the figure's header, changes with it is another question.
     assert changed(digests, jobs()) - {"page"} == {"figure metrics"}
@@ -315,8 +319,7 @@ def test_style_and_captions_count_for_the_page(copy, file, before, after):
     assert workflow.page_code().digest != digest
 
 
-def test_layout_counts_for_the_page(copy):
-    digests = jobs()
+def test_layout_counts_for_the_page(digests, copy):
     layout = copy.folder / "report" / "page.html.j2"
     layout.write_text(layout.read_text().replace("<h1>", "<h1 >"))
     assert changed(digests, jobs()) == {"page"}
