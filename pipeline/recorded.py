@@ -8,6 +8,7 @@ Everything comes out of the artifacts and Snakemake's notes on them, so that rec
 
 import json
 import os
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,9 +79,14 @@ def named_subsets(study: str) -> set[tuple[str, str]]:
 
 
 def chosen(metrics: pd.DataFrame, subsets: set[tuple[str, str]]) -> pd.DataFrame:
-    """Rows of `metrics` without subset or with one of `subsets`, in an order that does not depend on the settings."""
+    """Rows of `metrics` of all images, be they of another dataset ("images=<name>"), or with one of `subsets`, in an
+    order that does not depend on the settings.
+    """
     pairs = zip(metrics["metric"], metrics["subset"], strict=True)
-    kept = [pd.isna(subset) or (metric, subset) in subsets for metric, subset in pairs]
+    kept = [
+        pd.isna(subset) or re.fullmatch(r"images=\S+", subset) is not None or (metric, subset) in subsets
+        for metric, subset in pairs
+    ]
     return metrics[kept][RECORDED].sort_values(RECORDED[:-2], kind="stable")
 
 

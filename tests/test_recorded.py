@@ -10,7 +10,8 @@ from toy_study import ACCURACY, MACHINE, NETWORK, write_run, write_study
 
 from pipeline import __main__, layout
 from pipeline.errors import UserError
-from pipeline.recorded import portable, replace_folder, run
+from pipeline.recorded import chosen, portable, replace_folder, run
+from pipeline.report.comparison import RECORDED
 from pipeline.study import Study
 
 FOLDER = Path("studies/toy/recorded/tiny")
@@ -37,6 +38,12 @@ def test_rows_of_all_data_and_those_that_claims_name_are_kept(study):
     ]
     assert ",".join(kept.columns) == "dataset,method,seed,evaluation,explainer,metric,subset,value,n"
     assert kept.to_numpy().tolist() == expected
+
+
+def test_all_images_of_another_dataset_are_kept():
+    subsets = [None, "images=other", "images=other class=0", "class=0"]
+    metrics = pd.DataFrame([("d", "m", 0, "e", None, "accuracy", subset, 0.5, 1) for subset in subsets], columns=RECORDED)
+    assert chosen(metrics, set())["subset"].dropna().tolist() == ["images=other"]
 
 
 def test_subsets_that_the_comparison_names_are_kept(study):
