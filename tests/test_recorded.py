@@ -42,7 +42,8 @@ def test_rows_of_all_data_and_those_that_claims_name_are_kept(study):
 
 def test_all_images_of_another_dataset_are_kept():
     subsets = [None, "images=other", "images=other class=0", "class=0"]
-    metrics = pd.DataFrame([("d", "m", 0, "e", None, "accuracy", subset, 0.5, 1) for subset in subsets], columns=RECORDED)
+    rows = [("d", "m", 0, "e", None, "accuracy", subset, 0.5, 1) for subset in subsets]
+    metrics = pd.DataFrame(rows, columns=RECORDED)
     assert chosen(metrics, set())["subset"].dropna().tolist() == ["images=other"]
 
 
