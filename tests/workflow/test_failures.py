@@ -20,16 +20,17 @@ import psutil
 import pyarrow as pa
 import pytest
 import torch
-from project import jobs_in, jobs_of, run_in, told
+from project import copy_project, jobs_in, jobs_of, run_in, told
 
 from pipeline.__main__ import main
-from pipeline.artifacts import HISTORY, read_table
+from pipeline.artifacts import read_table, write_table
 from pipeline.checkpoints import load_checkpoint
 from pipeline.training.resume import Resume
 
 SMOKE = ("--configfile", "scales/smoke.yaml")
 MODEL = Path("artifacts/smoke/models/digits/std/0.safetensors")
 TABLE = Path("artifacts/smoke/datasets/digits/train.parquet")
+NUMBERS = "artifacts/smoke/evaluations/accuracy/digits/std/0.parquet"
 
 #: Seconds after which something counts as hanging.
 TIMEOUT = 120
@@ -120,26 +121,6 @@ def test_a_read_only_folder_of_results(verb, disk):
     assert load_checkpoint(MODEL)
 
 
-def test_a_flipped_byte_of_a_checkpoint(done):
-    run, numbers = run_in(done), "artifacts/smoke/evaluations/accuracy/digits/std/0.parquet"
-    before, _ = load_checkpoint(done / MODEL)
-    measured = (done / numbers).read_bytes()
-    (done / numbers).unlink()
-    damaged = bytearray((done / MODEL).read_bytes())
-    damaged[-1] ^= 0x40
-    with (done / MODEL).open("r+b") as file:
-        file.write(damaged)
-    failed = run("snakemake", "--cores", "1", numbers, *SMOKE, code=1)
-    said = failed.stdout + failed.stderr
-    told(said, f"clearbox: {MODEL}: its content is not what was saved; delete it and run snakemake again")
-    assert not (done / numbers).exists()
-    (done / MODEL).unlink()
-    run("snakemake", "--cores", "1", numbers, *SMOKE)
-    after, _ = load_checkpoint(done / MODEL)
-    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
-    assert (done / numbers).read_bytes() == measured
-
-
 def test_a_truncated_table(verb):
     whole = TABLE.read_bytes()
     TABLE.write_bytes(whole[:-100])
@@ -174,32 +155,68 @@ def test_out_of_memory_is_one_line(verb, project):
     assert not MODEL.exists()
 
 
-def test_lack_of_memory_is_not_taken_for_damage(tmp_path):
-    resume, table = Resume(tmp_path, "key", 0), tmp_path / "history.parquet"
-    values = np.random.default_rng(0).random(1 << 24)
+@pytest.fixture
+def no_reserve() -> Iterator[None]:
+    """Arrow asks the system whenever it needs memory: its default pool has reserved more than it uses."""
+    pool = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    yield
+    pa.set_memory_pool(pool)
+
+
+def test_lack_of_memory_is_not_taken_for_damage(tmp_path, no_reserve):
+    resume, table = Resume(tmp_path, "key", 0), tmp_path / "table.parquet"
+    values = np.zeros(1 << 23)
     resume.save({"tracked": torch.from_numpy(values)})
-    columns = {"epoch": np.zeros(len(values), np.int64), "metric": pa.repeat("loss", len(values)), "value": values}
-    write_table(table, pa.table(columns, schema=HISTORY), HISTORY)
+    schema = pa.schema([("value", pa.float64())])
+    write_table(table, pa.table({"value": values}, schema=schema), schema)
     with short_of_memory(32):
         with pytest.raises(RuntimeError, match="allocate memory"):
             resume.load(torch.device("cpu"))
         with pytest.raises(MemoryError):
-            read_table(table, HISTORY)
+            read_table(table, schema)
     assert resume.path.exists() and table.exists()
 
 
-def test_dates_in_the_future_and_in_the_past_rerun_nothing(done):
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory) -> Path:
+    """A project in which Snakemake made one network and its accuracy."""
+    project = copy_project(tmp_path_factory.mktemp("measured"))
+    run_in(project)("snakemake", "--cores", "1", NUMBERS, *SMOKE)
+    return project
+
+
+def test_dates_in_the_future_and_in_the_past_rerun_nothing(measured):
     generator = random.Random(0)
-    for path in done.glob("artifacts/**/*"):
+    for path in measured.glob("artifacts/**/*"):
         jump = generator.choice([-3650, -1, 1, 3650]) * 86400
         os.utime(path, (time.time() + jump,) * 2)
-    assert jobs_in(run_in(done)("snakemake", "-n", *SMOKE).stdout) == {}
+    assert jobs_in(run_in(measured)("snakemake", "-n", NUMBERS, *SMOKE).stdout) == {}
+
+
+def test_a_flipped_byte_of_a_checkpoint(measured):
+    run, numbers, model = run_in(measured), measured / NUMBERS, measured / MODEL
+    before, _ = load_checkpoint(model)
+    measured_before = numbers.read_bytes()
+    numbers.unlink()
+    damaged = bytearray(model.read_bytes())
+    damaged[-1] ^= 0x40
+    model.write_bytes(damaged)
+    failed = run("snakemake", "--cores", "1", NUMBERS, *SMOKE, code=1)
+    said = failed.stdout + failed.stderr
+    told(said, f"clearbox: {MODEL}: its content is not what was saved; delete it and run snakemake again")
+    assert not numbers.exists()
+    model.unlink()
+    run("snakemake", "--cores", "1", NUMBERS, *SMOKE)
+    after, _ = load_checkpoint(model)
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    assert numbers.read_bytes() == measured_before
 
 
 @pytest.fixture
 def long(project: Path) -> str:
     """An overlay with a training that takes some seconds and can be killed at any step."""
-    (project / "long.yaml").write_text("training: {epochs: 24}\nrun: {save_seconds: 0}")
+    (project / "long.yaml").write_text("training: {epochs: 12}\nrun: {save_seconds: 0}")
     return "long.yaml"
 
 
