@@ -124,7 +124,10 @@ def test_a_read_only_folder_of_results(verb, disk):
 def test_a_truncated_table(verb):
     whole = TABLE.read_bytes()
     TABLE.write_bytes(whole[:-100])
-    told(verb("train", "digits", "std", "0", code=2), f"clearbox: {TABLE}: not a whole Parquet table (…); delete it")
+    told(
+        verb("train", "digits", "std", "0", code=2),
+        f"clearbox: {TABLE}: not a whole Parquet table (…); delete it and run snakemake again",
+    )
     assert not MODEL.exists()
     TABLE.unlink()
     verb("prepare", "digits")
