@@ -5,7 +5,6 @@ Heavy imports stay inside the verbs.
 """
 
 import argparse
-import errno
 import json
 import os
 import sys
@@ -14,7 +13,8 @@ from importlib import import_module
 from typing import Any
 
 from pipeline import layout, provenance, registry, settings, workflow
-from pipeline.errors import UserError, unknown
+from pipeline.errors import UserError, out_of_memory, unknown
+from pipeline.files import REFUSED
 from pipeline.fingerprint import Code
 from pipeline.settings.base import Section
 
@@ -53,9 +53,16 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"clearbox: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in REFUSED:
             raise
-        print(f"clearbox: {error.filename}: {error.strerror}; make room or choose run.artifacts_dir", file=sys.stderr)
+        reason = os.strerror(error.errno)
+        print(f"clearbox: {error.filename}: {reason}; make room or choose run.artifacts_dir", file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        reason = " ".join(str(error).split("\n")[0].split()) or "no more to be had"
+        print(f"clearbox: out of memory ({reason}); lower batch_size, samples or size, or free some", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -185,6 +185,8 @@ def _opened(path: str | Path, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
             _complete(str(path), file.schema_arrow, schema)
             yield file
+    except pa.ArrowMemoryError:
+        raise
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: not a whole Parquet table ({reason}); delete it and run snakemake again") from None

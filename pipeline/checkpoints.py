@@ -1,4 +1,7 @@
-"""Checkpoints: weights as safetensors with a JSON header. Nothing is unpickled.
+"""Checkpoints: weights as safetensors with a JSON header and a digest of both. Nothing is unpickled.
+
+A safetensors file has no checksum of its own, and a flipped bit of a weight is as good a weight as any: the digest
+tells.
 
 Header keys: format, dataset, method, seed, settings (the method's slice), input (channels, height, width, mean, std),
 class_names, train_images, code (fingerprint), versions, machine, device, precision, threads, wall_seconds,
@@ -6,37 +9,45 @@ images_per_second, notices. An annotator's has annotator in place of method, hel
 channels alone.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import UserError
 from pipeline.files import replacing
 
-FORMAT = "clearbox-checkpoint-1"
+FORMAT = "clearbox-checkpoint-2"
 
 
 def save_checkpoint(path: str | Path, tensors: dict[str, Any], header: dict) -> None:
     """Write torch `tensors` by name with their `header`."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps({"format": FORMAT, **header})
     with replacing(path) as part:
-        save_file(tensors, part, metadata={"clearbox": json.dumps({"format": FORMAT, **header})})
+        # Written by Python, whose errors say what the file system answered.
+        part.write_bytes(save(tensors, metadata={"clearbox": text, "sha256": _digest(text, tensors)}))
 
 
 def load_checkpoint(path: str | Path, framework: str = "pt") -> tuple[dict[str, Any], dict]:
     """Tensors by name (torch for framework "pt", NumPy for "numpy") and header; raises `UserError` naming the file."""
     with _opened(path, framework) as (file, header):
-        return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (not a mapping)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        metadata = file.metadata()
+    if metadata.get("sha256") != _digest(metadata["clearbox"], tensors):
+        raise UserError(f"{path}: its content is not what was saved; delete it and run snakemake again")
+    return tensors, header
 
 
 def read_header(path: str | Path) -> dict:
-    """Header alone; raises `UserError` as `load_checkpoint` does."""
+    """Header alone, the weights unread and so the digest unchecked; raises `UserError` as `load_checkpoint` does."""
     with _opened(path, "numpy") as (_, header):
         return header
 
@@ -45,6 +56,27 @@ def network_weights(tensors: dict[str, Any]) -> dict[str, Any]:
     """The network's state out of a checkpoint's tensors, without what the method keeps beside it."""
     prefix = "network."
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _digest(text: str, tensors: dict[str, Any]) -> str:
+    """SHA-256, in hexadecimal digits, of the header's text and of names, types, shapes and bytes of the tensors.
+
+    The same of torch tensors as of NumPy arrays.
+    """
+    found = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}".encode())
+        found.update(_bytes(tensor))
+    return found.hexdigest()
+
+
+def _bytes(tensor: Any) -> np.ndarray:
+    if isinstance(tensor, np.ndarray):
+        return tensor.reshape(-1).view(np.uint8)
+    import torch
+
+    # NumPy does not have every type of torch.
+    return tensor.reshape(-1).view(torch.uint8).numpy()
 
 
 @contextmanager

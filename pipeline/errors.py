@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to see."""
+"""The one exception that a user is meant to see, and how to tell the one that any code may meet."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -18,3 +18,9 @@ def unknown(place: str, kind: str, name: str, known: Iterable[str]) -> UserError
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean '{near[0]}'?" if near else "known: " + (", ".join(known) or "none")
     return UserError(f"{place}: unknown {kind} '{name}'; {hint}")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether Python, NumPy, Arrow or torch, on a CPU or a GPU, did not get the memory that they asked for."""
+    said = isinstance(error, RuntimeError) and ("can't allocate memory" in str(error) or "out of memory" in str(error))
+    return said or isinstance(error, MemoryError)

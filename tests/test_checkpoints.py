@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline.checkpoints import load_checkpoint, read_header, save_checkpoint
+from pipeline.checkpoints import FORMAT, load_checkpoint, read_header, save_checkpoint
 from pipeline.errors import UserError
 
 TENSORS = {"conv.weight": torch.arange(24.0).reshape(2, 3, 4), "steps": torch.tensor([7])}
@@ -61,18 +61,48 @@ def test_truncated_file_is_named(path, keep):
         load_checkpoint(path)
 
 
-def test_every_flipped_byte_of_the_header_is_an_error_or_harmless(path):
+def test_every_flipped_byte_is_an_error_or_changes_nothing(path):
     whole = path.read_bytes()
     header_end = 8 + int.from_bytes(whole[:8], "little")
-    refused = 0
-    for place in range(header_end):
+    refused = []
+    for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x01]) + whole[place + 1 :])
         try:
-            load_checkpoint(path)
+            tensors, header = load_checkpoint(path)
         except UserError as error:
             assert "0.safetensors: " in str(error)
-            refused += 1
-    assert refused > header_end / 2
+            refused.append(place)
+        else:
+            assert all(torch.equal(tensors[name], tensor) for name, tensor in TENSORS.items())
+            assert header == {"format": FORMAT, **HEADER}
+    assert set(refused) >= set(range(header_end, len(whole))), "a changed weight was taken for a weight"
+    assert len(refused) > 0.9 * len(whole)
+
+
+@pytest.mark.parametrize("framework", ["pt", "numpy"])
+def test_a_flipped_bit_of_a_weight_is_found_by_both_readers(path, framework):
+    whole = bytearray(path.read_bytes())
+    whole[-1] ^= 0x40
+    path.write_bytes(whole)
+    assert read_header(path)["dataset"] == "digits", "the weights are not read for it"
+    with pytest.raises(UserError, match=r"0\.safetensors: its content is not what was saved; delete it and run"):
+        load_checkpoint(path, framework)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [torch.zeros(0, 3), torch.tensor(1.5), torch.tensor([True, False]), torch.ones(2, 2, dtype=torch.bfloat16)],
+    ids=["empty", "scalar", "bool", "bfloat16"],
+)
+def test_tensors_of_every_kind_come_back(tmp_path, tensor):
+    save_checkpoint(tmp_path / "0.safetensors", {"one": tensor}, {})
+    assert torch.equal(load_checkpoint(tmp_path / "0.safetensors")[0]["one"], tensor)
+
+
+def test_a_file_without_digest_is_refused(tmp_path):
+    save_file(TENSORS, tmp_path / "0.safetensors", metadata={"clearbox": f'{{"format": "{FORMAT}"}}'})
+    with pytest.raises(UserError, match=r"its content is not what was saved"):
+        load_checkpoint(tmp_path / "0.safetensors")
 
 
 @pytest.mark.parametrize("header", [None, "{}", "[]", "no json", '{"format": "clearbox-checkpoint-0"}'])

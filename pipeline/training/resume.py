@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from pipeline.errors import out_of_memory
 from pipeline.files import replacing
 
 
@@ -38,8 +39,14 @@ class Resume:
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the state; after SIGTERM this ends the process with the exit code of that signal."""
-        with replacing(self.path) as part:
-            torch.save(state, part)
+        with replacing(self.path) as part, part.open("wb") as file:
+            try:
+                torch.save(state, file)
+            except RuntimeError as error:
+                # On a full disk torch complains of a position in the file; what the system said lies behind it.
+                if isinstance(error.__context__, OSError):
+                    raise error.__context__ from None
+                raise
         self._saved = time.monotonic()
         if self._terminated:
             raise SystemExit(128 + signal.SIGTERM)
@@ -50,7 +57,9 @@ class Resume:
             return torch.load(self.path, map_location=device, weights_only=True)
         except FileNotFoundError:
             return None
-        except Exception as error:  # a damaged file can end in nearly any of them, and starting anew is always right
+        except Exception as error:  # a damaged file can end in nearly any of them, and starting anew is right
+            if out_of_memory(error):
+                raise
             print(f"notice: {self.path} cannot be read ({type(error).__name__}); starting anew", flush=True)
             return None
 

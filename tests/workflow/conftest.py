@@ -1,11 +1,20 @@
 """Fixtures: copies of the project in which Snakemake really runs."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from project import Run, copy_project, run_in
+from project import Run, copy_project, jobs_of, run_in
+
+#: Seconds after which a driver counts as not getting to its first training.
+STARTING = 120
 
 
 @pytest.fixture
@@ -36,3 +45,32 @@ def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 def done(finished: Path, tmp_path: Path) -> Path:
     """A copy of the finished project with Snakemake's own notes, to be edited."""
     return Path(shutil.copytree(finished, tmp_path / "done", symlinks=True))
+
+
+@pytest.fixture
+def driving(project: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+    """Starts `snakemake --cores 1 …` at smoke scale and returns once it is in the middle of a training.
+
+    Overlays are YAML files in the copy; what is still at work at the end of the test is killed.
+    """
+    drivers = []
+
+    def start(*words: str, overlay: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "snakemake", "--cores", "1", *words]
+        with (project / "driver.log").open("w") as log:
+            driver = subprocess.Popen(
+                [*command, "--configfile", "scales/smoke.yaml", overlay],
+                cwd=project, env=os.environ | {"PYTHONPATH": str(project)}, stdout=log, stderr=log, process_group=0,
+            )  # fmt: skip
+        drivers.append(driver)
+        deadline = time.monotonic() + STARTING
+        while not (jobs_of(driver) and list(project.glob("artifacts/smoke/state/**/*.pt"))):
+            assert driver.poll() is None and time.monotonic() < deadline, (project / "driver.log").read_text()
+            time.sleep(0.1)
+        return driver
+
+    yield start
+    for driver in drivers:
+        if driver.poll() is None:
+            os.killpg(driver.pid, signal.SIGKILL)
+        driver.wait()

@@ -6,10 +6,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "params.yaml", "dvc.yaml", "pipeline", "rules", "scales", "profiles", "studies", "envs", "docs")
+
+#: What users are told of failures.
+PAGE = ROOT / "docs" / "failures.md"
 
 #: Seconds after which a run counts as hanging.
 TIMEOUT = 900
@@ -46,6 +52,22 @@ def run_in(project: Path) -> Run:
 def jobs_in(text: str) -> dict[str, int]:
     """Jobs by rule from the table that `snakemake -n` prints."""
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
+
+
+def jobs_of(driver: subprocess.Popen) -> list[psutil.Process]:
+    """The trainings at work under a driver."""
+    found = []
+    for process in psutil.Process(driver.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if process.cmdline()[1:4] == ["-m", "pipeline", "train"]:
+                found.append(process)
+    return found
+
+
+def told(said: str, line: str) -> None:
+    """Require that a line of docs/failures.md was really printed; `…` stands for what differs from run to run."""
+    assert line in PAGE.read_text(), f"docs/failures.md does not have: {line}"
+    assert re.search(".+".join(map(re.escape, line.split("…"))), said), said
 
 
 def edit(project: Path, file: str, old: str, new: str) -> None:

@@ -1,11 +1,17 @@
 """Results recorded in one clone and restored in another, with real git, DVC and Snakemake."""
 
+import getpass
 import json
 import os
 import re
+import shlex
 import shutil
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -79,6 +85,62 @@ def test_round_trip(clones):
     code.write_text(code.read_text().replace("gates.abs().mean()", "gates.mean()"))
     assert "pipeline/methods/csg.py: l1_density()" in tool(second, "pipeline", "why")
     tool(second, "git", "checkout", "-q", "pipeline")
+
+
+@pytest.fixture
+def server(tmp_path) -> Iterator[tuple[str, Path]]:
+    """Address of a folder on an SSH server on loopback, and the key that opens it; both of this test alone."""
+    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
+    if sshd is None or find_spec("dvc_ssh") is None:
+        pytest.skip("needs sshd (Debian: openssh-server) and dvc-ssh (pip install -e '.[ssh]')")
+    for key in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / key], check=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = {
+        "ListenAddress": f"127.0.0.1:{port}", "HostKey": tmp_path / "host", "AuthorizedKeysFile": tmp_path / "user.pub",
+        "PidFile": "none", "StrictModes": "no", "UsePAM": "no", "Subsystem": "sftp internal-sftp",
+    }  # fmt: skip
+    (tmp_path / "sshd_config").write_text("".join(f"{key} {value}\n" for key, value in options.items()))
+    if os.geteuid() == 0:
+        # Where root's sshd locks itself in; the service makes it, if it runs.
+        Path("/run/sshd").mkdir(exist_ok=True)
+    with (tmp_path / "sshd.log").open("w") as log:
+        process = subprocess.Popen([sshd, "-D", "-e", "-f", tmp_path / "sshd_config"], stderr=log)
+    while "listening" not in (tmp_path / "sshd.log").read_text():
+        assert process.poll() is None, (tmp_path / "sshd.log").read_text()
+        time.sleep(0.05)
+    yield f"ssh://{getpass.getuser()}@127.0.0.1:{port}{tmp_path}/store", tmp_path / "user"
+    process.terminate()
+    process.wait()
+
+
+def test_round_trip_over_ssh(clones, server, tmp_path):
+    first, _ = clones
+    address, key = server
+    third = tmp_path / "third"
+    tool(tmp_path, "git", "clone", "-q", str(first), str(third))
+    for clone in (first, third):
+        tool(clone, "dvc", "remote", "add", "--local", "far", address)
+        tool(clone, "dvc", "remote", "modify", "--local", "far", "keyfile", str(key))
+    tool(first, "dvc", "push", "-q", "-r", "far")
+    tool(third, "dvc", "pull", "-q", "-r", "far")
+    tool(third, "pipeline", "restore")
+    assert planned(third) == {}
+    for path in first.glob("artifacts/demo/models/**/*.safetensors"):
+        assert path.read_bytes() == (third / path.relative_to(first)).read_bytes()
+
+
+def test_dvc_takes_the_remotes_of_the_docs(tmp_path):
+    """Every command of docs/reruns.md that sets a remote up is one that DVC accepts, in the words of the page."""
+    tool(tmp_path, "git", "init", "-q")
+    tool(tmp_path, "dvc", "init", "-q")
+    commands = re.findall(r"^(dvc remote .*?)(?: +#.*)?$", (ROOT / "docs/reruns.md").read_text(), re.MULTILINE)
+    assert {shlex.split(command)[-1].split(":")[0] for command in commands if " add " in command} == {
+        "/mnt/results", "ssh", "s3"
+    }  # fmt: skip
+    for command in commands:
+        tool(tmp_path, *shlex.split(command))
 
 
 def test_restore_refuses_what_the_commit_does_not_record(clones):
