@@ -14,16 +14,21 @@ from typing import Any
 import torch
 
 from pipeline.files import replacing
+from pipeline.training.group import ALONE, Group
 
 
 class Resume:
-    """Saves and loads the state called `key` in `folder`; from `with Resume(…)` on, SIGTERM means save and exit."""
+    """Saves and loads the state called `key` in `folder`; from `with Resume(…)` on, SIGTERM means save and exit.
 
-    def __init__(self, folder: str | Path, key: str, seconds: float) -> None:
+    Processes of a `group` save and exit in the same step; its first one writes, all load.
+    """
+
+    def __init__(self, folder: str | Path, key: str, seconds: float, group: Group = ALONE) -> None:
         self.folder, self.seconds = Path(folder), seconds
         self.path = self.folder / f"{key}.pt"
+        self._group = group
         self._saved = time.monotonic()
-        self._terminated = False
+        self._terminated = self._leaving = False
 
     def __enter__(self) -> "Resume":
         self._previous = signal.signal(signal.SIGTERM, self._on_sigterm)
@@ -34,14 +39,17 @@ class Resume:
 
     def due(self) -> bool:
         """Whether it is time to save: often enough, and at once after SIGTERM."""
-        return self._terminated or time.monotonic() - self._saved >= self.seconds
+        elapsed = time.monotonic() - self._saved >= self.seconds
+        self._leaving, elapsed = self._group.any(self._terminated, elapsed)
+        return self._leaving or elapsed
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write the state; after SIGTERM this ends the process with the exit code of that signal."""
-        with replacing(self.path) as part:
-            torch.save(state, part)
+        """Write the state, when it is due; after SIGTERM this ends the process with the exit code of that signal."""
+        if self._group.leads:
+            with replacing(self.path) as part:
+                torch.save(state, part)
         self._saved = time.monotonic()
-        if self._terminated:
+        if self._leaving:
             raise SystemExit(128 + signal.SIGTERM)
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
@@ -51,7 +59,8 @@ class Resume:
         except FileNotFoundError:
             return None
         except Exception as error:  # a damaged file can end in nearly any of them, and starting anew is always right
-            print(f"notice: {self.path} cannot be read ({type(error).__name__}); starting anew", flush=True)
+            if self._group.leads:
+                print(f"notice: {self.path} cannot be read ({type(error).__name__}); starting anew", flush=True)
             return None
 
     def clear(self) -> None:
