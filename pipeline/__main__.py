@@ -326,7 +326,7 @@ def _asked(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _machine(args: argparse.Namespace, *group: Any) -> dict[str, Any]:
-    """Device and threads of a job in its `group`, if it is not alone; before it returns the job has a GPU of its own."""
+    """Device and threads of a job, which gets a GPU of its own where it takes one; in a `group` if it is not alone."""
     from pipeline.training.lease import own_gpu
 
     asked = _asked(args)

@@ -1,9 +1,9 @@
 """Checkpoints: weights as safetensors with a JSON header. Nothing is unpickled.
 
 Header keys: format, dataset, method, seed, settings (the method's slice), input (channels, height, width, mean, std),
-class_names, train_images, code (fingerprint), versions, machine, device, precision, threads (of each process), processes,
-wall_seconds, images_per_second, notices. An annotator's has annotator in place of method, held_out_images besides, and
-of input the channels alone.
+class_names, train_images, code (fingerprint), versions, machine, device, precision, threads (of each process),
+processes, wall_seconds, images_per_second, notices. An annotator's has annotator in place of method, held_out_images
+besides, and of input the channels alone.
 """
 
 import json

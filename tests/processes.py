@@ -16,7 +16,7 @@ from pipeline.training import lease
 
 #: Forks processes from a clean one that has imported what takes long.
 CONTEXT = get_context("forkserver")
-CONTEXT.set_forkserver_preload(["torch", "torch.distributed", "torch._dynamo", "pyarrow.parquet", "pydantic"])
+CONTEXT.set_forkserver_preload(["torch._dynamo", "pipeline.settings", "pipeline.registry", "pipeline.training.session"])
 #: Seconds after which processes count as hanging.
 TIMEOUT = 120
 

@@ -4,6 +4,7 @@ What they run stands here, since processes find functions by the name of their m
 """
 
 import os
+import signal
 import socket
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
@@ -55,15 +56,32 @@ def result(folder: Path, rank: int = 0) -> dict:
     return torch.load(folder / f"{rank}.pt", weights_only=True)
 
 
+class Mortal(Resume):
+    """Is killed after so many `saves`."""
+
+    def __init__(self, saves: int, *arguments: object) -> None:
+        super().__init__(*arguments)
+        self.left = saves
+
+    def save(self, state: dict) -> None:
+        super().save(state)
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 # What processes of a group run; each leaves its results in `folder`.
 
 
-def train(group: Group, folder: Path, blocks: dict[str, dict], seconds: float = 3600) -> None:
-    """Train by each method of `blocks`, saving the state in `folder`/state; leaves weights and history of each."""
+def train(group: Group, folder: Path, blocks: dict[str, dict], seconds: float = 3600, saves: int = 0) -> None:
+    """Train by each method of `blocks`, saving the state in `folder`/state; leaves weights and history of each.
+
+    Where it has a number of `saves`, the process is killed behind the last of them.
+    """
     found = {}
     for name, block in blocks.items():
         settings = options(block["from"], **block)
-        with Resume(folder / "state", name, seconds, group) as resume:
+        with Mortal(saves, folder / "state", name, seconds, group) as resume:
             run = session(settings, resume=resume, group=group)
             tensors = registry.load("method", settings.kind)(run, settings)
         history = [(row["epoch"], row["metric"], row["value"]) for row in run.history().to_pylist()]
