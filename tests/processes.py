@@ -3,7 +3,9 @@
 What they run stands here, since processes find functions by the name of their module.
 """
 
+import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +13,8 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+
+import torch
 
 from pipeline.training import lease
 
@@ -44,6 +48,15 @@ def work_with(devices: list[str], count: int, folder: Path, diary: Path, togethe
         time.sleep(0.1)
         file.writelines(f"go {devices[place]}\n" for place in places)
     assert not any(lock.closed for lock in locks)
+
+
+def compute_on_own_gpu(folder: Path, together: Barrier) -> None:
+    """Leave a file named after the GPU of this process with what it computed, and keep the GPU until all have theirs."""
+    os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
+    lease.own_gpu("auto")
+    total = torch.ones(3, device="cuda").sum()
+    (folder / f"{torch.cuda.get_device_properties(total.device).uuid}.gpu").write_text(str(total.item()))
+    together.wait(TIMEOUT)
 
 
 def hold(devices: list[str], folder: Path, ready: Path) -> None:
