@@ -51,7 +51,7 @@ def work_with(devices: list[str], count: int, folder: Path, diary: Path, togethe
 
 
 def compute_on_own_gpu(folder: Path, together: Barrier) -> None:
-    """Leave a file named after the GPU of this process with what it computed, and keep the GPU until all have theirs."""
+    """Leave a file named after this process's GPU with what it computed, and keep the GPU until all have theirs."""
     os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
     lease.own_gpu("auto")
     total = torch.ones(3, device="cuda").sum()
