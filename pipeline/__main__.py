@@ -150,9 +150,14 @@ def annotate(args: argparse.Namespace) -> None:
 
 
 def train(args: argparse.Namespace) -> None:
-    from pipeline.training import job
+    from pipeline.training import launch
 
     block = _block(args, "method", args.method)
+    processes = args.processes or _settings(args).run.processes
+    launch.spread(block, args.method, processes, _asked(args)["threads"])
+    from pipeline.training import job
+    from pipeline.training.group import joined
+
     place = (args.dataset, args.method, args.seed)
     base = args.base
     if block.base and not base:
@@ -160,26 +165,28 @@ def train(args: argparse.Namespace) -> None:
     pretrained = None if base else block.network.pretrained_file
     watched = layout.dataset(_root(args), args.dataset, "test") if block.watch_test else None
     masks = layout.masks(_root(args), args.dataset, block.masks_by, args.seed) if block.masks_by else None
-    job.run(
-        fit=registry.load("method", block.kind),
-        build=registry.load("network", block.network.kind),
-        settings=block,
-        dataset=args.dataset,
-        method=args.method,
-        seed=args.seed,
-        data=args.data or layout.dataset(_root(args), args.dataset, "train"),
-        base=base,
-        pretrained=pretrained,
-        watched=args.watched or watched,
-        masks=args.masks or masks,
-        model=args.model or layout.model(_root(args), *place),
-        history=args.history or layout.history(_root(args), *place),
-        state=args.state or layout.state(_root(args), *place),
-        save_seconds=_settings(args).run.save_seconds if args.save_seconds is None else args.save_seconds,
-        precision=args.precision or _settings(args).run.precision,
-        **_machine(args),
-        code=_code(args, workflow.train_code(block)),
-    )
+    with joined(_asked(args)["device"]) as group:
+        job.run(
+            fit=registry.load("method", block.kind),
+            build=registry.load("network", block.network.kind),
+            settings=block,
+            dataset=args.dataset,
+            method=args.method,
+            seed=args.seed,
+            data=args.data or layout.dataset(_root(args), args.dataset, "train"),
+            base=base,
+            pretrained=pretrained,
+            watched=args.watched or watched,
+            masks=args.masks or masks,
+            model=args.model or layout.model(_root(args), *place),
+            history=args.history or layout.history(_root(args), *place),
+            state=args.state or layout.state(_root(args), *place),
+            save_seconds=_settings(args).run.save_seconds if args.save_seconds is None else args.save_seconds,
+            precision=args.precision or _settings(args).run.precision,
+            **_machine(args, group),
+            group=group,
+            code=_code(args, workflow.train_code(block)),
+        )
 
 
 def explain(args: argparse.Namespace) -> None:
@@ -320,10 +327,18 @@ def _settings(args: argparse.Namespace) -> settings.Settings:
     return _load(tuple(args.configfile))
 
 
-def _machine(args: argparse.Namespace) -> dict[str, Any]:
-    """Device and threads of a job, as given or by settings."""
-    device = args.device or _settings(args).run.device
-    return {"device": device, "threads": args.threads or _settings(args).run.threads}
+def _asked(args: argparse.Namespace) -> dict[str, Any]:
+    """Device and threads, as given or by settings."""
+    return {name: getattr(args, name) or getattr(_settings(args).run, name) for name in ("device", "threads")}
+
+
+def _machine(args: argparse.Namespace, *group: Any) -> dict[str, Any]:
+    """Device and threads of a job, which gets a GPU of its own where it takes one; in a `group` if it is not alone."""
+    from pipeline.training.lease import own_gpu
+
+    asked = _asked(args)
+    own_gpu(asked["device"], *group)
+    return asked
 
 
 def _root(args: argparse.Namespace) -> str:
@@ -407,13 +422,15 @@ def _parser() -> argparse.ArgumentParser:
     raw.add_argument("names", nargs="*", metavar="NAME", help="datasets to fetch or draw, as in `from:`")
     seconds = {"type": float, "metavar": "S", "help": "save the state so often (default: run.save_seconds)"}
     precision = {"choices": ["auto", "fp32", "bf16"], "help": "default: run.precision"}
+    processes = {"type": int, "metavar": "N", "help": "processes of this training (default: run.processes)"}
     add(train_annotator, "train a network that draws masks", "dataset", "annotator", seed=True, data=path, model=path,
         history=path, state=path, save_seconds=seconds, precision=precision, **machine, **job)
     add(annotate, "masks of all training images, human and drawn, and how well they are drawn", "dataset", "annotator",
         seed=True, model=optional, data=paths, output=paths, **machine, **job)
     masks = {**optional, "help": "table of masks, for methods that train with them (default: by settings)"}
     add(train, "train one network", "dataset", "method", seed=True, data=path, base=optional, watched=optional,
-        masks=masks, model=path, history=path, state=path, save_seconds=seconds, precision=precision, **machine, **job)
+        masks=masks, model=path, history=path, state=path, save_seconds=seconds, precision=precision,
+        processes=processes, **machine, **job)
     add(explain, "attribution maps of one network", "dataset", "method", "explainer", seed=True, model=path, data=path,
         output=path, **machine, **job)
     add(evaluate, "measure one network", "evaluation", "dataset", "method", seed=True, model=path, history=path,

@@ -4,9 +4,9 @@ A safetensors file has no checksum of its own, and a flipped bit of a weight is 
 tells.
 
 Header keys: format, dataset, method, seed, settings (the method's slice), input (channels, height, width, mean, std),
-class_names, train_images, code (fingerprint), versions, machine, device, precision, threads, wall_seconds,
-images_per_second, notices. An annotator's has annotator in place of method, held_out_images besides, and of input the
-channels alone.
+class_names, train_images, code (fingerprint), versions, machine, device, precision, threads (of each process),
+processes, wall_seconds, images_per_second, notices. An annotator's has annotator in place of method, held_out_images
+besides, and of input the channels alone.
 """
 
 import hashlib

@@ -21,12 +21,13 @@ rule train:
         layout.benchmark(ROOT, "models/{dataset}/{method}/{seed}")
     conda:
         "../envs/clearbox.yaml"
-    threads: RUN.threads
+    threads: max(RUN.threads, RUN.processes)
     resources:
         mem_mb=4000,
         runtime=720,
         gpu=RUN.gpu,
         device=RUN.device,
+        processes=RUN.processes,
         save_seconds=RUN.save_seconds,
     shell:
         "python -m pipeline train {wildcards.dataset} {wildcards.method} {wildcards.seed}"
@@ -34,4 +35,4 @@ rule train:
         " --data {input.data:q} --base {input.base:q} --watched {input.watched:q} --masks {input.masks:q}"
         " --model {output.model:q} --history {output.history:q}"
         " --state {params.state:q} --save-seconds {resources.save_seconds}"
-        " --device {resources.device} --threads {threads} > {log:q} 2>&1"
+        " --device {resources.device} --threads {threads} --processes {resources.processes} > {log:q} 2>&1"

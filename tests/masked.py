@@ -10,6 +10,7 @@ from pipeline import registry
 from pipeline.settings import parse_slice
 from pipeline.training.compute import Compute
 from pipeline.training.data import Images
+from pipeline.training.group import ALONE, Group
 from pipeline.training.resume import Resume
 from pipeline.training.session import Session
 from pipeline.training.streams import seeded
@@ -24,7 +25,7 @@ def options(kind: str, **changes):
     return parse_slice("method", json.dumps(block | changes))
 
 
-def session(settings, fill: int | None = None, resume: Resume | None = None) -> Session:
+def session(settings, fill: int | None = None, resume: Resume | None = None, group: Group = ALONE) -> Session:
     """A fresh run on 32 colour images of noise, 12×12, with random masks or one that is `fill` everywhere."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (32, 3, 12, 12), generator=generator).to(torch.uint8)
@@ -36,7 +37,7 @@ def session(settings, fill: int | None = None, resume: Resume | None = None) -> 
     with seeded(0, "init"):
         build = registry.load("network", settings.network.kind)
         network = build(settings.network, channels=3, size=(12, 12), classes=4, mean=[0.5] * 3, std=[0.3] * 3)
-    return Session(network, images, CPU, 0, "tried", resume, masks=masks)
+    return Session(network, images, CPU, 0, "tried", resume, masks=masks, group=group)
 
 
 def fitted(settings, **more) -> Session:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from processes import CONTEXT, TIMEOUT, compute_on_own_gpu, started
 from torch import Tensor, nn
 
 from pipeline import registry
@@ -152,3 +153,14 @@ def test_a_training_step_does_not_wait_for_the_device(method):
         registry.load("method", method)(session, settings)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def test_every_job_has_a_gpu_of_its_own(tmp_path):
+    """As many jobs as GPUs, all at once."""
+    count = torch.cuda.device_count()
+    together = CONTEXT.Barrier(count)
+    jobs = [started(compute_on_own_gpu, tmp_path, together) for _ in range(count)]
+    for job in jobs:
+        job.join(TIMEOUT)
+    assert [job.exitcode for job in jobs] == [0] * count
+    assert [path.read_text() for path in tmp_path.glob("*.gpu")] == ["3.0"] * count

@@ -30,13 +30,13 @@ def fit(session: Session, settings: "Backgrounds") -> dict[str, Tensor]:
     for _ in session.epochs(settings, optimiser):
         for images, labels, masks in session.masked_batches(settings.masks):
             with session.autocast():
-                activations = session.network.activations(swapped(images, masks))
+                activations = session.network.activations(swapped(images, masks, session.group.previous(images)))
             logits = session.network.readout(activations)
             session.step(cross_entropy(logits, labels), logits, labels)
         session.record()
     return {}
 
 
-def swapped(images: Tensor, masks: Tensor) -> Tensor:
-    """m ∘ x + (1 − m) ∘ x' for `images` x B×C×H×W and `masks` m B×1×H×W in 0..1; x' is the image before x."""
-    return masks * images + (1 - masks) * images.roll(1, 0)
+def swapped(images: Tensor, masks: Tensor, others: Tensor) -> Tensor:
+    """m ∘ x + (1 − m) ∘ x' for `images` x and `others` x', B×C×H×W, and `masks` m B×1×H×W in 0..1."""
+    return masks * images + (1 - masks) * others

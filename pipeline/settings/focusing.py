@@ -13,6 +13,7 @@ Norm = Literal["squared_l2", "l2", "l1"]
 
 class Masked(Method, Training):
     needs_masks: ClassVar[bool] = True
+    shares_batches: ClassVar[bool] = True
 
     annotator: Name | None = None
     """Annotator instance whose masks the method trains with, on the same dataset and seed; null takes the dataset's."""

@@ -1,6 +1,6 @@
 """`methods`: a class per `from:`; those of admm.md are in splitting.py, those of reff.md in focusing.py."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
@@ -12,6 +12,8 @@ from pipeline.settings.training import Loss, Method, Path, Training
 
 class Std(Method, Training):
     """Ordinary training: the baseline of csg.md section 2.7."""
+
+    shares_batches: ClassVar[bool] = True
 
     kind: Literal["std"] = Field(alias="from")
     loss: Loss = "cross_entropy"
@@ -28,6 +30,8 @@ class FixedGates(Section):
 
 class Csg(Method, Training):
     """Class-specific gates (csg.md section 2)."""
+
+    shares_batches: ClassVar[bool] = True
 
     kind: Literal["csg"] = Field(alias="from")
     warmup: NonNegativeInt = 0

@@ -22,6 +22,8 @@ class Run(Section):
     """CPU threads of one training; for small networks two jobs of one thread beat one job of two."""
     save_seconds: NonNegativeInt = 60
     """How often an unfinished training saves its state; a killed job that is run again goes on from there."""
+    processes: PositiveInt = 1
+    """Processes of one training of a method, which divide each batch and the threads; with GPUs each has one."""
     gpu: NonNegativeInt = 0
     """GPUs that a training asks its scheduler for."""
 

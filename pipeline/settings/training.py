@@ -94,6 +94,8 @@ class Method(PerDataset):
     """Whether `training` in params.yaml holds its defaults."""
     needs_masks: ClassVar[bool] = False
     """Whether batches come with masks."""
+    shares_batches: ClassVar[bool] = False
+    """Whether several processes can train it: each step is `session.step` on a mean over the images of a batch."""
 
     base: Name | None = None
     """Method instance whose trained network is the start; null starts from random weights."""

@@ -23,6 +23,8 @@ def augment(
     pixels: Tensor,
     generator: torch.Generator,
     *,
+    first: int = 0,
+    batch: int | None = None,
     resized_crop: tuple[float, float] | None = None,
     crop_padding: int = 0,
     flip: bool = False,
@@ -34,20 +36,24 @@ def augment(
     `resized_crop` enlarges a rectangle of a share of the area between both numbers; `crop_padding` pads with zeros on
     each side and crops back to H×W; `flip` mirrors left and right with probability one half; `shift` moves by up to
     that many pixels along each axis, around the edge; `jitter` enlarges by that share of the side and crops back.
+
+    With `batch` they are the rows from number `first` of so many, which get what they would get among all.
     """
+    count, _, height, width = pixels.shape
+    batch = batch or count
+    mine = slice(first, first + count)
     if resized_crop:
-        pixels = enlarged(pixels, rectangles(len(pixels), pixels.shape[2:], resized_crop, generator))
+        pixels = enlarged(pixels, rectangles(batch, pixels.shape[2:], resized_crop, generator)[mine])
     if jitter:
         whole = torch.tensor(pixels.shape[2:])
-        sides = (whole / (1 + jitter)).expand(len(pixels), 2)
-        corners = torch.rand(len(pixels), 2, generator=generator) * (whole - sides)
+        sides = (whole / (1 + jitter)).expand(count, 2)
+        corners = torch.rand(batch, 2, generator=generator)[mine] * (whole - sides)
         pixels = enlarged(pixels, torch.cat([corners, sides], dim=1))
-    count, _, height, width = pixels.shape
     if not (crop_padding or flip or shift):
         return pixels
 
     def draw(low: int, high: int) -> Tensor:
-        return on_device(torch.randint(low, high + 1, (count, 1), generator=generator), pixels.device)
+        return on_device(torch.randint(low, high + 1, (batch, 1), generator=generator)[mine], pixels.device)
 
     rows = (torch.arange(height, device=pixels.device) + draw(-shift, shift)) % height
     columns = (torch.arange(width, device=pixels.device) + draw(-shift, shift)) % width

@@ -16,6 +16,7 @@ from pipeline.files import file_digest
 from pipeline.machine import machine, versions
 from pipeline.training.compute import choose
 from pipeline.training.data import Images
+from pipeline.training.group import Group
 from pipeline.training.masks import training_masks
 from pipeline.training.resume import Resume
 from pipeline.training.session import Session
@@ -46,6 +47,7 @@ def run(
     device: str,
     precision: str,
     threads: int,
+    group: Group,
     code: str,
 ) -> None:
     """Train one network: `fit` on the images of `data`, from random weights or those of the checkpoint `base`.
@@ -53,7 +55,8 @@ def run(
     Without a base `pretrained` is the file of weights that the settings name, if they do. `watched` is a table of
     images on which accuracy is recorded, `masks` one of masks in place of the dataset's own, for methods with masks.
     Writes the checkpoint `model` (tensors `network.*` and those of the method) and the table `history`. Until then the
-    folder `state` holds what is needed to go on, saved every `save_seconds`.
+    folder `state` holds what is needed to go on, saved every `save_seconds`. Of a `group` every process comes here, and
+    the first one writes.
     """
     start = time.perf_counter()
     compute = choose(device, precision, threads)
@@ -68,13 +71,15 @@ def run(
     else:
         network.load_pretrained()
     inputs = [file_digest(path) for path in (data, base, pretrained, watched, masks) if path]
-    key = digest(code, settings.slice(), inputs, seed, compute.device.type, compute.precision, threads)
-    with Resume(state, key, save_seconds) as resume:
+    key = digest(code, settings.slice(), inputs, seed, compute.device.type, compute.precision, threads, group.size)
+    with Resume(state, key, save_seconds, group) as resume:
         watching = Images.read(watched, compute.device) if watched else None
         regions = training_masks(images, masks, method) if settings.needs_masks else None
-        session = Session(network, images, compute, seed, method, resume, watching, regions)
+        session = Session(network, images, compute, seed, method, resume, watching, regions, group)
         session.notices += network.notes
         tensors = fit(session, settings)
+    if not group.leads:
+        return
     weights = {f"network.{name}": tensor for name, tensor in session.network.state_dict().items()}
     header = {
         "dataset": dataset,
@@ -103,6 +108,7 @@ def circumstances(session: Session, threads: int, start: float) -> dict:
         "device": torch.cuda.get_device_name() if session.compute.device.type == "cuda" else "cpu",
         "precision": session.compute.precision,
         "threads": threads,
+        "processes": session.group.size,
         "wall_seconds": time.perf_counter() - start,
         "images_per_second": session.images_per_second,
         "notices": session.notices,

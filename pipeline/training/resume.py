@@ -15,16 +15,21 @@ import torch
 
 from pipeline.errors import out_of_memory
 from pipeline.files import replacing
+from pipeline.training.group import ALONE, Group
 
 
 class Resume:
-    """Saves and loads the state called `key` in `folder`; from `with Resume(…)` on, SIGTERM means save and exit."""
+    """Saves and loads the state called `key` in `folder`; from `with Resume(…)` on, SIGTERM means save and exit.
 
-    def __init__(self, folder: str | Path, key: str, seconds: float) -> None:
+    Processes of a `group` save and exit in the same step; its first one writes, all load.
+    """
+
+    def __init__(self, folder: str | Path, key: str, seconds: float, group: Group = ALONE) -> None:
         self.folder, self.seconds = Path(folder), seconds
         self.path = self.folder / f"{key}.pt"
+        self._group = group
         self._saved = time.monotonic()
-        self._terminated = False
+        self._terminated = self._leaving = False
 
     def __enter__(self) -> "Resume":
         self._previous = signal.signal(signal.SIGTERM, self._on_sigterm)
@@ -35,10 +40,19 @@ class Resume:
 
     def due(self) -> bool:
         """Whether it is time to save: often enough, and at once after SIGTERM."""
-        return self._terminated or time.monotonic() - self._saved >= self.seconds
+        elapsed = time.monotonic() - self._saved >= self.seconds
+        self._leaving, elapsed = self._group.any(self._terminated, elapsed)
+        return self._leaving or elapsed
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write the state; after SIGTERM this ends the process with the exit code of that signal."""
+        """Write the state, when it is due; after SIGTERM this ends the process with the exit code of that signal."""
+        if self._group.leads:
+            self._write(state)
+        self._saved = time.monotonic()
+        if self._leaving:
+            raise SystemExit(128 + signal.SIGTERM)
+
+    def _write(self, state: dict[str, Any]) -> None:
         with replacing(self.path) as part, part.open("wb") as file:
             try:
                 torch.save(state, file)
@@ -47,9 +61,6 @@ class Resume:
                 if isinstance(error.__context__, OSError):
                     raise error.__context__ from None
                 raise
-        self._saved = time.monotonic()
-        if self._terminated:
-            raise SystemExit(128 + signal.SIGTERM)
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """The state, None where there is none that can be read."""
@@ -60,7 +71,8 @@ class Resume:
         except Exception as error:  # a damaged file can end in nearly any of them, and starting anew is right
             if out_of_memory(error):
                 raise
-            print(f"notice: {self.path} cannot be read ({type(error).__name__}); starting anew", flush=True)
+            if self._group.leads:
+                print(f"notice: {self.path} cannot be read ({type(error).__name__}); starting anew", flush=True)
             return None
 
     def clear(self) -> None:

@@ -17,6 +17,7 @@ follow from seed, epoch and step alone, and the state is taken between two passe
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -28,10 +29,12 @@ from pipeline.errors import UserError
 from pipeline.training.augment import augment, on_device
 from pipeline.training.compute import Compute
 from pipeline.training.data import Images
+from pipeline.training.group import ALONE, Group
 from pipeline.training.progress import Progress
 from pipeline.training.resume import Resume
 from pipeline.training.schedule import learning_rate, train_only
 from pipeline.training.streams import derive, stream
+from pipeline.training.synchronised import synchronise
 from pipeline.training.watch import accuracy
 
 if TYPE_CHECKING:
@@ -44,7 +47,8 @@ class Session:
     `name` is the method instance, for messages; `watched` are images on which accuracy is recorded after every epoch,
     for curves alone: nothing is chosen by it. `notices` collects what a reader of the results has to know about the
     run, one sentence each. Without `resume` a run that is killed starts anew. `masks`, N×1×H×W uint8 where 255 is the
-    relevant region, are there for methods that ask for them.
+    relevant region, are there for methods that ask for them. Of a `group` of processes each has its share of every
+    batch, and after a step all have the same weights.
     """
 
     def __init__(
@@ -57,8 +61,12 @@ class Session:
         resume: Resume | None = None,
         watched: Images | None = None,
         masks: Tensor | None = None,
+        group: Group = ALONE,
     ) -> None:
         self.network = network.to(compute.device, memory_format=compute.memory_format)
+        if group.size > 1:
+            synchronise(network, group)
+        self.group = group
         self.images, self.compute, self.seed, self.name = images, compute, seed, name
         self.notices: list[str] = []
         self.images_per_second = 0.0
@@ -99,7 +107,8 @@ class Session:
         self._start_epoch()
         if self._resume:
             self._restore(self._resume.load(self.compute.device))
-        self._progress = Progress(settings.epochs, self._steps, first_step=self._epoch * self._steps + self._step)
+        first_step = self._epoch * self._steps + self._step
+        self._progress = Progress(settings.epochs, self._steps, first_step, None if self.group.leads else StringIO())
         while self._epoch < settings.epochs and not self._stopped:
             if optimisers:
                 self.follow(settings, optimisers[0], self._epoch)
@@ -136,7 +145,10 @@ class Session:
             group["lr"] = rate
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Shuffled, augmented batches of the epoch: images B×C×H×W float32 in 0..1, labels B."""
+        """Shuffled, augmented batches of the epoch: images B×C×H×W float32 in 0..1, labels B.
+
+        A process of a group gets its rows of each, here and below.
+        """
         for pixels, rows in self._augmented(self.images.pixels):
             yield self._floats(pixels), self.images.labels[rows]
 
@@ -145,11 +157,12 @@ class Session:
 
         `masks` is "given", or "shuffled" for each image with the mask of the one before it in the shuffled batch.
         """
-        shift = 1 if masks == "shuffled" else 0
         channels = self.images.pixels.shape[1]
         for pixels, rows in self._augmented(self.images.pixels, self._masks):
             images, regions = pixels.split([channels, 1], dim=1)
-            yield self._floats(images), self.images.labels[rows], self._floats(regions.roll(shift, 0))
+            if masks == "shuffled":
+                regions = self.group.previous(regions)
+            yield self._floats(images), self.images.labels[rows], self._floats(regions)
 
     def _floats(self, pixels: Tensor) -> Tensor:
         return pixels.to(torch.float32, memory_format=self.compute.memory_format).div_(255)
@@ -160,27 +173,36 @@ class Session:
         passes = -(-self._steps * self._batch_size // len(self.images))
         order = torch.cat([torch.randperm(len(self.images), generator=shuffle) for _ in range(passes)])
         order = on_device(order, self.compute.device)
+        mine = self.group.share(self._batch_size)
+        share = {"first": mine.start, "batch": self._batch_size}
         while self._step < self._steps:
-            rows = order[self._step * self._batch_size : (self._step + 1) * self._batch_size]
+            rows = order[self._step * self._batch_size : (self._step + 1) * self._batch_size][mine]
             changes = stream(self.seed, "augment", self._epoch, self._step)
             pixels = planes[0][rows] if len(planes) == 1 else torch.cat([plane[rows] for plane in planes], dim=1)
-            yield augment(pixels, changes, **self.images.notes["augment"]), rows
+            yield augment(pixels, changes, **share, **self.images.notes["augment"]), rows
             self._step += 1
             self._save_if_due()
 
     def step(self, loss: Tensor, logits: Tensor, labels: Tensor, **terms: Tensor) -> None:
-        """Gradient step of the optimiser on `loss`; adds loss and hits to the epoch's sums, and named `terms` of it."""
+        """Gradient step of the optimiser on `loss`; adds loss and hits to the epoch's sums, and named `terms` of it.
+
+        In a group, `loss` and `terms` are means over this process's rows, and what does not depend on images.
+        """
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        stepped = [weight for group in self._optimiser.param_groups for weight in group["params"]]
+        self.group.average_([weight.grad for weight in stepped if weight.grad is not None])
         self._set_rate()
         self._optimiser.step()
         with torch.no_grad():
             hits = (logits.argmax(1) == labels).sum()
-            self._sums += torch.stack([loss.detach() * len(labels), hits])
+            self._sums += self.group.sum(torch.stack([loss.detach() * len(labels), hits]))
             for name, term in terms.items():
-                self._terms[name] = self._terms.get(name, 0.0) + term.detach().double() * len(labels)
-        self._count += len(labels)
-        self._progress.step(len(labels))
+                total = self.group.sum(term.detach().double() * len(labels))
+                self._terms[name] = self._terms.get(name, 0.0) + total
+        count = len(labels) * self.group.size
+        self._count += count
+        self._progress.step(count)
 
     def record(self, **values: float) -> None:
         """Close the epoch: mean loss, training accuracy and learning rate of its steps, the means of the terms that the
@@ -261,4 +283,5 @@ class Session:
             for name, tensor in self._tracked.items():
                 tensor.copy_(state["tracked"][name])
         self.compute.set_generator_states(state["generators"])
-        print(f"going on in epoch {self._epoch + 1} after {self._step} steps", flush=True)
+        if self.group.leads:
+            print(f"going on in epoch {self._epoch + 1} after {self._step} steps", flush=True)

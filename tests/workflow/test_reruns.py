@@ -44,7 +44,10 @@ def test_a_changed_setting_reruns_what_follows_from_it(finished, setting, expect
 
 @pytest.mark.parametrize(
     "setting",
-    ["run={threads: 2}", "run={save_seconds: 5}", "run={device: cpu}", "methods={unused: {from: std, epochs: 1}}"],
+    [
+        "run={threads: 2}", "run={save_seconds: 5}", "run={device: cpu}", "run={processes: 2}",
+        "methods={unused: {from: std, epochs: 1}}",
+    ],
 )
 def test_a_setting_that_changes_no_result_reruns_nothing(finished, setting):
     assert planned(finished, "--config", setting) == {}
