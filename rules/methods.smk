@@ -23,8 +23,8 @@ rule train:
         "../envs/clearbox.yaml"
     threads: RUN.threads
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=growing(4000),
+        runtime=growing(720),
         gpu=RUN.gpu,
         device=RUN.device,
         save_seconds=RUN.save_seconds,
