@@ -16,7 +16,7 @@ from pipeline.markdown import table
 
 NODES = 100
 
-#: Study and scale.
+#: Study and scale. DeepFacto on LFWA cannot be counted where the weights it starts from are missing (scales/lfwa.yaml).
 PLANS = (
     ("csg", "paper"),
     ("csg", "voc"),
@@ -25,7 +25,6 @@ PLANS = (
     ("admm", "admm_deep"),
     ("admm", "admm_fashion"),
     ("deepfacto", "deepfacto"),
-    ("deepfacto", "lfwa"),
     ("reff", "reff_paper"),
 )
 RULES = ("prepare", "train_annotator", "annotate", "train", "explain", "evaluate")

@@ -24,8 +24,8 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the project with the data of its smoke scale; its trainings take long enough to be disturbed."""
+    """A copy of the project with the data of its smoke scale; its training of CSG takes long enough to be disturbed."""
     copy_project(tmp_path)
-    (tmp_path / "long.yaml").write_text("training: {epochs: 400}\nrun: {save_seconds: 0}")
+    (tmp_path / "long.yaml").write_text("methods: {csg: {epochs: 300}}\nrun: {save_seconds: 1}")
     run_in(tmp_path)("snakemake", "--cores", "1", "artifacts/smoke/datasets/digits/train.parquet", *SMOKE)
     return tmp_path

@@ -25,7 +25,7 @@ OPTIONS = ("--profile", "profiles/slurm", "--slurm-status-command", "squeue",
 REPORT = "report_claims_figure_page"
 
 #: Seconds within which what is waited for happens even on a busy machine.
-TIMEOUT = 400
+TIMEOUT = 900
 
 Submit = Callable[..., subprocess.Popen]
 
@@ -104,10 +104,10 @@ def test_a_requeued_training_goes_on_to_the_same_bytes(slurm, submit, project, t
 
 
 def test_a_dead_node_costs_no_finished_work(slurm, submit, project, tmp_path_factory):
-    finish(submit(STD, "--configfile", "scales/smoke.yaml"), project)
+    finish(submit(STD, *LONG), project)
     finished = {path: path.stat().st_mtime_ns for path in (project / "artifacts").rglob("*.parquet")}
     slurm.ask("scontrol", "update", "nodename=n1", "state=drain", "reason=test")
-    driver = submit(STD, CSG, "--configfile", "scales/smoke.yaml", "long.yaml")
+    driver = submit(STD, CSG, *LONG)
     running(slurm, project, "csg")
     slurm.ask("scontrol", "update", "nodename=n1", "state=resume")
     slurm.kill_node("n2")
