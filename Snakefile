@@ -4,10 +4,11 @@ import shlex
 import sys
 
 from pipeline import driver, layout
-from pipeline.workflow import INDEX, claims_code, page_code, plan_or_exit
+from pipeline.workflow import INDEX, growing, plan_or_exit
 
 attending = driver.attend()
-plan = plan_or_exit(workflow.config_settings.configfiles, workflow.config_settings.config)
+given = workflow.config_settings
+plan = plan_or_exit(given.configfiles, given.config, driving=workflow.is_main_process)
 ROOT = plan.root
 RUN = plan.settings.run
 
@@ -64,6 +65,9 @@ include: "rules/methods.smk"
 include: "rules/explanations.smk"
 include: "rules/evaluations.smk"
 include: "rules/report.smk"
+
+onstart:
+    plan.hand_on(workflow.dag.needrun_jobs())
 
 onsuccess:
     for page in {file for job in workflow.dag.targetjobs for file in job.input if file.endswith(".html")}:

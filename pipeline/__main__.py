@@ -375,7 +375,12 @@ def _network(header: dict) -> Section:
 
 
 def _code(args: argparse.Namespace, code: Code) -> str:
-    """The fingerprint of the code that runs; refuses to run other code than the job was planned with."""
+    """The fingerprint of the code that runs; refuses to run other code than the job was planned with.
+
+    The modules are imported first, so that an edit while the job starts is in the fingerprint if it is in the modules.
+    """
+    for name in code.modules:
+        import_module(name)
     actual = code.digest
     if args.code and args.code != actual:
         raise UserError(f"the code changed after this job was planned ({args.code} -> {actual}); run snakemake again")

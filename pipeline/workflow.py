@@ -5,13 +5,14 @@ Imports nothing heavy, since Snakemake reads it whenever it parses the Snakefile
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import layout, settings
 from pipeline.errors import UserError
 from pipeline.fingerprint import Code
+from pipeline.handed_on import hand_on, handed_on
 from pipeline.registry import module
 from pipeline.study import Study
 
@@ -29,26 +30,49 @@ if TYPE_CHECKING:
 INDEX = "index"
 
 
-def plan_or_exit(overlays: Sequence[Path], config: Mapping[str, Any]) -> "Plan":
+def plan_or_exit(overlays: Sequence[Path], config: Mapping[str, Any], driving: bool = True) -> "Plan":
     """The plan of params.yaml under the `overlays` of --configfile and the keys of --config.
 
+    A Snakemake that is not `driving` but was started by a driver for one job keeps to the plan of that driver.
     Snakemake's own merging of these files cannot replace a block whose `from` changes. On bad settings one line on
     standard error and exit code 2.
     """
     try:
+        if not driving and (plan := handed_on()):
+            return Plan(settings.validate(plan["settings"]), plan["codes"])
         return Plan(settings.load("params.yaml", *overlays, above=dict(config)))
     except UserError as error:
         print(f"clearbox: {error}", file=sys.stderr)
         sys.exit(2)
 
 
+def growing(amount: int) -> Callable[[Any, int], int]:
+    """Resource function: `amount` at the first attempt, twice as much at the second, and so on."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 class Plan:
     """The settings as files and jobs. Methods that take wildcards `w` serve rules as input and params functions."""
 
-    def __init__(self, settings: "Settings") -> None:
+    def __init__(self, settings: "Settings", codes: Mapping[str, str] | None = None) -> None:
+        """`codes` are the fingerprints, by modules, that were planned already."""
         self.settings = settings
+        self.codes = dict(codes or {})
         self.root = settings.run.root
         self.studies = {name: Study(study_slice(settings, name)) for name in settings.studies}
+
+    def hand_on(self, jobs: Iterable[Any]) -> None:
+        """Let the `jobs` that this driver is about to start keep to this plan, wherever and whenever they start."""
+        for job in jobs:
+            job.params  # noqa: B018  (asks for the fingerprint of the job's code)
+        hand_on({"settings": self.settings.slice(), "codes": self.codes})
+
+    def fingerprint(self, code: Code) -> str:
+        """The fingerprint of `code` by this plan, whatever stands in the files by now."""
+        modules = " ".join(code.modules)
+        if modules not in self.codes:
+            self.codes[modules] = code.digest
+        return self.codes[modules]
 
     def all(self, kind: str) -> list[str]:
         """Files of one kind (tables, masks, models, explanations, evaluations) over all studies."""
@@ -109,22 +133,30 @@ class Plan:
         return json.dumps([study.slice for study in self.on_page(w.page)])
 
     def prepare_code(self, w: Any) -> str:
-        return prepare_code(self.settings.datasets[w.dataset]).digest
+        return self.fingerprint(prepare_code(self.settings.datasets[w.dataset]))
 
     def annotator_code(self, w: Any) -> str:
-        return annotator_code(self.settings.annotators[w.annotator]).digest
+        return self.fingerprint(annotator_code(self.settings.annotators[w.annotator]))
 
     def train_code(self, w: Any) -> str:
-        return train_code(self.settings.methods[w.method]).digest
+        return self.fingerprint(train_code(self.settings.methods[w.method]))
 
     def explain_code(self, w: Any) -> str:
-        return explain_code(self.settings.explainers[w.explainer], self.settings.methods[w.method].network).digest
+        network = self.settings.methods[w.method].network
+        return self.fingerprint(explain_code(self.settings.explainers[w.explainer], network))
 
     def evaluate_code(self, w: Any) -> str:
-        return evaluate_code(self.settings.evaluations[w.evaluation], self.settings.methods[w.method].network).digest
+        network = self.settings.methods[w.method].network
+        return self.fingerprint(evaluate_code(self.settings.evaluations[w.evaluation], network))
 
     def figure_code(self, w: Any) -> str:
-        return figure_code(w.figure).digest
+        return self.fingerprint(figure_code(w.figure))
+
+    def claims_code(self, w: Any) -> str:
+        return self.fingerprint(claims_code())
+
+    def page_code(self, w: Any) -> str:
+        return self.fingerprint(page_code())
 
 
 def study_slice(settings: "Settings", name: str) -> dict:

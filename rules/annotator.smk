@@ -19,8 +19,8 @@ rule train_annotator:
         "../envs/clearbox.yaml"
     threads: RUN.threads
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=growing(4000),
+        runtime=growing(720),
         gpu=RUN.gpu,
         device=RUN.device,
         save_seconds=RUN.save_seconds,
@@ -53,8 +53,8 @@ rule annotate:
         "../envs/clearbox.yaml"
     threads: RUN.threads
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
         gpu=RUN.gpu,
         device=RUN.device,
     shell:

@@ -16,8 +16,8 @@ rule prepare:
         "../envs/clearbox.yaml"
     threads: RUN.threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     shell:
         "python -m pipeline prepare {wildcards.dataset} --settings {params.settings:q} --code {params.code}"
         " --threads {threads} --raw-dir {params.raw_dir:q} --output {output.train:q} {output.test:q} > {log:q} 2>&1"

@@ -19,8 +19,8 @@ rule evaluate:
         "../envs/clearbox.yaml"
     threads: RUN.threads
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(60),
         gpu=RUN.gpu,
         device=RUN.device,
     shell:

@@ -17,8 +17,8 @@ rule explain:
         "../envs/clearbox.yaml"
     threads: RUN.threads
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(60),
         gpu=RUN.gpu,
         device=RUN.device,
     shell:

@@ -23,8 +23,8 @@ rule train:
         "../envs/clearbox.yaml"
     threads: max(RUN.threads, RUN.processes)
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=growing(4000),
+        runtime=growing(720),
         gpu=RUN.gpu,
         device=RUN.device,
         processes=RUN.processes,

@@ -13,13 +13,16 @@ rule claims:
         curves=layout.curves(ROOT, "{study}"),
     params:
         settings=plan.study_slice,
-        code=claims_code().digest,
+        code=plan.claims_code,
     log:
         layout.log(ROOT, "report/{study}.claims"),
     benchmark:
         layout.benchmark(ROOT, "report/{study}.claims")
     conda:
         "../envs/clearbox.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
     shell:
         "python -m pipeline claims {wildcards.study} --settings {params.settings:q} --code {params.code}"
         " > {log:q} 2>&1"
@@ -54,6 +57,9 @@ rule figure:
         layout.benchmark(ROOT, "report/{study}/{figure}")
     conda:
         "../envs/clearbox.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
     shell:
         "python -m pipeline figure {wildcards.study} {wildcards.figure} --settings {params.settings:q}"
         " --code {params.code} > {log:q} 2>&1"
@@ -79,11 +85,14 @@ rule page:
         ),
     params:
         settings=plan.page_slice,
-        code=page_code().digest,
+        code=plan.page_code,
     log:
         layout.log(ROOT, "report/{page}.page"),
     conda:
         "../envs/clearbox.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
     shell:
         "python -m pipeline report {wildcards.page} --settings {params.settings:q} --code {params.code}"
         " > {log:q} 2>&1"
