@@ -31,9 +31,9 @@ def own_gpu(device: str, group: Group = ALONE) -> None:
     """Make a GPU that no other job has torch's current one, if `device` (auto, cpu or cuda) takes one; may wait.
 
     Processes of one training get theirs from the first on their machine, which takes all at once: two trainings that
-    each had half of what they need would wait for each other for ever.
+    each had half of what they need would wait for each other for ever. A process that has its GPU keeps it.
     """
-    if device == "cpu":
+    if device == "cpu" or _held:
         return
     if not torch.cuda.is_available():
         if device == "auto" and group.leads:
