@@ -73,8 +73,11 @@ def test_about_says_how_the_networks_were_made(study):
     assert (about["study"], about["scale"]) == ("toy", "tiny") and "finished" not in about
     assert about["settings"]["methods"]["csg"]["network"] == NETWORK and about["settings"]["seeds"] == 2
     assert about["environments"] == [
-        {"machine": MACHINE, "device": "cpu", "precision": "fp32", "threads": 1, "versions": {"python": "3.11.0"}}
-    ]
+        {
+            "machine": MACHINE, "device": "cpu", "precision": "fp32", "threads": 1, "processes": 1,
+            "versions": {"python": "3.11.0"},
+        }
+    ]  # fmt: skip
     assert about["trainings"][0] == {
         "dataset": "digits", "method": "std", "seed": 0, "code": "0123456789abcdef", "train_images": 8,
         "wall_seconds": 1.2, "environment": 0,

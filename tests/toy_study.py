@@ -75,7 +75,7 @@ def write_run(study: Study, run: tuple[str, str, int], settings: dict, accuracy:
     header = {
         "dataset": dataset, "method": method, "seed": seed, "settings": settings, "train_images": 8,
         "code": "0123456789abcdef", "versions": {"python": "3.11.0"}, "machine": MACHINE, "device": "cpu",
-        "precision": "fp32", "threads": 1, "wall_seconds": 1.23456, "notices": [],
+        "precision": "fp32", "threads": 1, "processes": 1, "wall_seconds": 1.23456, "notices": [],
     }  # fmt: skip
     save_checkpoint(layout.model(study.root, *run), {"weight": torch.zeros(1)}, header)
     course = [{"epoch": epoch, "metric": "accuracy", "value": accuracy * epoch / 3} for epoch in range(2)]

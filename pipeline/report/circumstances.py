@@ -3,12 +3,12 @@
 from pipeline.report.results import Results
 
 #: What two trainings have to share to count as made alike, as checkpoint headers say it.
-ENVIRONMENT = ("machine", "device", "precision", "threads", "versions")
+ENVIRONMENT = ("machine", "device", "precision", "threads", "processes", "versions")
 
 
 def made_with(results: Results) -> dict:
     """How the study's networks were made, as plain values: the study's settings, the different environments (machine,
-    device, precision, threads, versions), and each training with the number of its environment."""
+    device, precision, threads, processes, versions), and each training with the number of its environment."""
     environments: list[dict] = []
     trainings = []
     for header in results.headers:

@@ -138,11 +138,11 @@ def environments(headers: list[dict]) -> list[dict]:
     """The different machines and versions behind the study's networks, each with how many it trained."""
     found: Counter = Counter()
     for header in headers:
-        machine = header["machine"]
+        machine, processes = header["machine"], header["processes"]
         found[
             (
                 f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}",
-                f"{header['device']}, {header['precision']}, threads {header['threads']}",
+                f"{header['device']}, {header['precision']}, processes {processes} of {header['threads']} threads",
                 ", ".join(f"{name} {version}" for name, version in header["versions"].items()),
             )
         ] += 1
