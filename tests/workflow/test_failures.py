@@ -33,7 +33,7 @@ TABLE = Path("artifacts/smoke/datasets/digits/train.parquet")
 NUMBERS = "artifacts/smoke/evaluations/accuracy/digits/std/0.parquet"
 
 #: Seconds after which something counts as hanging.
-TIMEOUT = 120
+TIMEOUT = 300
 
 Verb = Callable[..., str]
 
