@@ -14,7 +14,7 @@ from filelock import FileLock
 from project import Run, copy_project, jobs_of, run_in
 
 #: Seconds after which a driver counts as not getting to its first training.
-STARTING = 120
+STARTING = 300
 
 
 @pytest.fixture
