@@ -235,7 +235,7 @@ def test_a_killed_job_is_told_and_retried_with_more(project, driving, long):
     assert driver.wait(TIMEOUT) == 1
     told((project / "driver.log").read_text(), 'environment: line 1: … Killed … "$@"')
     assert not (project / MODEL).exists()
-    driver = driving(str(MODEL), "--retries", "1", "--set-resources", "train:mem_mb=4000*attempt", overlay=long)
+    driver = driving(str(MODEL), "--retries", "1", overlay=long)
     kill(*jobs_of(driver))
     assert driver.wait(TIMEOUT) == 0
     told((project / "driver.log").read_text(), "Trying to restart job 0.")
