@@ -18,9 +18,11 @@ def trained(finished, project) -> Path:
 
 
 def refused(run, *words: str) -> str:
-    """The one line of a run that must be refused, besides what Snakemake says before it reads the Snakefile."""
+    """The one line of a run that must be refused, besides what Snakemake says before it reads the Snakefile, and where
+    the run computes.
+    """
     done = run(*words, code=2)
-    preamble = ("Using workflow specific profile", "Config file params.yaml is extended")
+    preamble = ("Using workflow specific profile", "Config file params.yaml is extended", "no GPU here")
     lines = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith(preamble)]
     assert len(lines) == 1 and lines[0].startswith("clearbox: "), lines
     return lines[0]
