@@ -28,6 +28,7 @@ BLOCKS = {
     "reff": {"from": "reff"},
     "reff_running": {"from": "reff", "cam_bn_eval": True, "norm": "l2"},
     "map_error": {"from": "map_error", "masks": "shuffled"},
+    "gain": {"from": "gain", "weight": 0.3},
     "rrr": {"from": "rrr"},
     "abn": {"from": "abn"},
     "backgrounds": {"from": "backgrounds"},
@@ -141,6 +142,8 @@ def test_methods_that_do_not_step_along_a_mean_over_the_batch_are_refused(kind):
     if kind in {block["from"] for block in BLOCKS.values()}:
         assert settings.shares_batches
     else:
+        # Where it is not refused it replaces this process.
+        assert not settings.shares_batches
         with pytest.raises(UserError, match=rf"run\.processes: 2 cannot train methods\.mine: from {kind} .* set run"):
             spread(settings, "mine", processes=2, threads=1)
         spread(settings, "mine", processes=1, threads=1)
