@@ -20,7 +20,7 @@ import psutil
 import pyarrow as pa
 import pytest
 import torch
-from project import copy_project, jobs_in, jobs_of, run_in, told
+from project import PAGE, copy_project, jobs_in, jobs_of, run_in, told
 
 from pipeline.__main__ import main
 from pipeline.artifacts import read_table, write_table
@@ -195,6 +195,22 @@ def test_dates_in_the_future_and_in_the_past_rerun_nothing(measured):
         jump = generator.choice([-3650, -1, 1, 3650]) * 86400
         os.utime(path, (time.time() + jump,) * 2)
     assert jobs_in(run_in(measured)("snakemake", "-n", NUMBERS, *SMOKE).stdout) == {}
+
+
+def test_a_job_with_inputs_of_the_future_fails_until_they_are_touched(measured):
+    run, images = run_in(measured), measured / TABLE.with_name("test.parquet")
+    (measured / NUMBERS).unlink()
+    later = time.time() + 3650 * 86400
+    os.utime(images, (later, later))
+    failed = run("snakemake", "--cores", "1", NUMBERS, *SMOKE, code=1)
+    said = " ".join((failed.stdout + failed.stderr).split())
+    older = f"Output {NUMBERS} has older modification time (…) than input"
+    told(said, f"{older} … This could indicate a clock skew problem")
+    touch = "find artifacts -newermt now -exec touch {} +"
+    assert touch in PAGE.read_text()
+    subprocess.run(touch, shell=True, cwd=measured, check=True)
+    done = run("snakemake", "--cores", "1", NUMBERS, *SMOKE)
+    assert jobs_in(done.stdout + done.stderr) == {"evaluate": 1, "total": 1}
 
 
 def test_a_flipped_byte_of_a_checkpoint(measured):
