@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 BLOCK = re.compile(r"^`(?P<file>[^`\n]+)`\n\n```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -32,6 +33,7 @@ def apply(project: Path, page: str) -> list[str]:
     return files
 
 
+@pytest.mark.slow
 def test_the_page_can_be_followed(project, run):
     files = apply(project, (project / "docs" / "extending.md").read_text())
     assert files.count("params.yaml") == 4 and files.count("pipeline/registry.py") == 3

@@ -245,6 +245,7 @@ def kill(job: psutil.Process) -> None:
     psutil.wait_procs([job], timeout=TIMEOUT)
 
 
+@pytest.mark.slow
 def test_a_killed_job_is_told_and_retried_with_more(project, driving, long):
     driver = driving(str(MODEL), overlay=long)
     kill(*jobs_of(driver))
@@ -259,6 +260,7 @@ def test_a_killed_job_is_told_and_retried_with_more(project, driving, long):
     assert load_checkpoint(project / MODEL)
 
 
+@pytest.mark.slow
 def test_sigterm_of_driver_and_jobs_saves_at_once(project, driving, long, run):
     driver = driving(str(MODEL), overlay=long)
     os.killpg(driver.pid, signal.SIGTERM)

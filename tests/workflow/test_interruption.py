@@ -17,6 +17,7 @@ def busy(project: Path, driving):
     return project, driving("models", overlay="endless.yaml")
 
 
+@pytest.mark.slow
 def test_a_killed_driver_leaves_no_wall(busy, run):
     project, driver = busy
     assert list((project / ".snakemake/locks").iterdir())

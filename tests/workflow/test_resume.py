@@ -104,6 +104,7 @@ def test_killed_inside_epochs_of_both_paths(undisturbed):
     assert states(undisturbed) == []
 
 
+@pytest.mark.slow
 def test_a_killed_annotator(undisturbed):
     run_in(undisturbed)("pipeline", "prepare", "textured_digits", *SMOKE)
     run_in(undisturbed)("pipeline", *ANNOTATOR.words, *SMOKE, "long.yaml")
