@@ -56,12 +56,11 @@ class Study:
 
     def explained_on(self, dataset: str) -> list[tuple[str, str]]:
         """(method, explainer) of all networks on that dataset with the explainers that can explain their family."""
-        methods, explainers = self.slice["methods"], self.slice["explainers"]
         return [
             (method, explainer)
             for method in self.networks_on(dataset)
-            for explainer, settings in explainers.items()
-            if methods[method]["network"]["from"] in (settings["families"] or (methods[method]["network"]["from"],))
+            for explainer, settings in self.slice["explainers"].items()
+            if not settings["families"] or self.slice["methods"][method]["network"]["from"] in settings["families"]
         ]
 
     def tables(self) -> list[str]:

@@ -28,6 +28,7 @@ def test_maps_are_what_the_gate_multiplies_by(network):
     maps = explain(network, IMAGES, torch.tensor([0, 1, 2]), SETTINGS)
     expected = met["after"] / met["before"] - 1
     used = met["before"].abs() > 1e-3
+    assert used.any()
     assert torch.allclose(expected[used], maps[:, None].expand_as(expected)[used], atol=1e-3)
     assert maps.dim() == 3 and not maps.requires_grad and 0 < maps.min() < maps.max() < 1
 

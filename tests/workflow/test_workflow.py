@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from project import jobs_in, run_in
+from project import ROOT, jobs_in, run_in
 
 from pipeline.report.claims import read_claims
+from pipeline.workflow import growing
 
 SMOKE = ("--configfile", "scales/smoke.yaml")
 ANNOTATING = {"train_annotator", "annotate"}
@@ -35,6 +36,15 @@ def test_parsing_imports_nothing_heavy(project):
     environment = os.environ | {"PYTHONPATH": str(project)}
     done = subprocess.run([sys.executable, "-c", code], cwd=project, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-300:]
+
+
+def test_jobs_ask_for_more_memory_and_time_at_every_attempt():
+    assert [growing(4000)(None, attempt) for attempt in (1, 2, 3)] == [4000, 8000, 12000]
+    for rules in (ROOT / "rules").glob("*.smk"):
+        text = rules.read_text()
+        jobs = len(re.findall(r"^    shell:", text, re.MULTILINE))
+        for resource in ("mem_mb", "runtime"):
+            assert len(re.findall(rf"{resource}=growing\(", text)) == jobs > 0, (rules, resource)
 
 
 @pytest.mark.parametrize(
