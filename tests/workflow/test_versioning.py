@@ -49,10 +49,11 @@ def clones(tmp_path_factory) -> tuple[Path, Path]:
     (first / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc" / "config", first / ".dvc")
     shutil.copy(ROOT / ".dvc" / ".gitignore", first / ".dvc")
-    # dvc.yaml wraps the demo scale: the smoke scale under that name.
+    # dvc.yaml wraps the demo scale: two studies of the smoke scale under that name.
     demo, smoke = (yaml.safe_load((ROOT / file).read_text()) for file in ("params.yaml", "scales/smoke.yaml"))
-    del smoke["run"]
-    (first / "params.yaml").write_text(yaml.safe_dump(overlay(demo, smoke)))
+    settings = overlay(demo, {key: part for key, part in smoke.items() if key != "run"})
+    settings["studies"] = {study: settings["studies"][study] for study in ("csg", "reff")}
+    (first / "params.yaml").write_text(yaml.safe_dump(settings))
     tool(first, "git", "init", "-q", "-b", "main")
     tool(first, "git", "add", "-A")
     tool(first, "git", "commit", "-q", "-m", "project")
