@@ -28,7 +28,8 @@ TIMEOUT = 60
 GPUS = ("/dev/null", "/dev/zero")
 
 # A dead node is noticed in seconds instead of minutes, and a requeued job need not wait for two minutes: by default
-# it does for as long as credentials live.
+# it does for as long as credentials live. Memory over a job's limit ends it, as the kernel does on a cluster with
+# control groups.
 CONFIGURATION = """\
 ClusterName=clearbox
 SlurmctldHost={host}(127.0.0.1)
@@ -49,7 +50,9 @@ TaskPlugin=task/none
 SwitchType=switch/none
 MpiDefault=none
 AccountingStorageType=accounting_storage/none
-JobAcctGatherType=jobacct_gather/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides

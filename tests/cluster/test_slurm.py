@@ -1,4 +1,4 @@
-"""The cluster profile on a real Slurm: a study to its report, a training that is requeued, a node that dies."""
+"""The cluster profile on a real Slurm: a study to its report, trainings stopped and started again, a node that dies."""
 
 import re
 import subprocess
@@ -94,13 +94,21 @@ def test_a_study_from_submission_to_report(slurm, submit, tmp_path):
     assert "Nothing to be done" in again
 
 
-def test_a_requeued_training_goes_on_to_the_same_bytes(slurm, submit, project, tmp_path_factory):
+@pytest.mark.parametrize("command", ["scontrol requeue", "scancel --signal=TERM"])
+def test_a_stopped_training_goes_on_to_the_same_bytes(slurm, submit, project, tmp_path_factory, command):
     driver = submit(CSG, *LONG)
     job = running(slurm, project, "csg")
-    slurm.ask("scontrol", "requeue", job)
+    slurm.ask(*command.split(), job)
     finish(driver, project)
     assert "going on in epoch" in (project / "artifacts/smoke/logs/models/digits/csg/0.log").read_text()
     assert_undisturbed(project, tmp_path_factory.mktemp("undisturbed"), "csg")
+
+
+def test_a_training_over_its_memory_is_tried_again_with_more(slurm, submit, project):
+    finish(submit(STD, *LONG, "--set-resources", "train:mem_mb=attempt * 500"), project)
+    (killed,) = project.glob(".snakemake/slurm_logs/rule_train/digits_std_0/*.log")
+    assert "exceeded memory limit" in killed.read_text()
+    assert (project / STD).is_file()
 
 
 def test_a_dead_node_costs_no_finished_work(slurm, submit, project, tmp_path_factory):
