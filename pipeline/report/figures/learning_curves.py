@@ -29,16 +29,18 @@ def draw(results: Results) -> Figure:
     wide = wide.assign(test_accuracy=100 * wide["test_accuracy"], epoch=wide["epoch"] + 1)
     panels = [panel for panel in PANELS if panel[0] in wide and panel[1] in wide]
     groups = _groups(results)
-    figure, grid = plt.subplots(len(groups), len(panels), figsize=(WIDTH, 3.0 * len(groups)), squeeze=False)
-    for row, ((dataset, network), methods) in zip(grid, groups.items(), strict=True):
+    figure = plt.figure(figsize=(WIDTH, 3.0 * len(groups)))
+    lines = figure.subfigures(len(groups), 1, squeeze=False)[:, 0]
+    for line, ((dataset, network), methods) in zip(lines, groups.items(), strict=True):
+        row = line.subplots(1, len(panels), squeeze=False)[0]
         for axes, (metric, over, label, name) in zip(row, panels, strict=True):
             for method in methods:
                 chosen = wide[(wide["dataset"] == dataset) & (wide["method"] == method)]
                 style = line_of(results.study, method)
                 _curve(axes, chosen.dropna(subset=[metric, over]), metric, over, method, style)
             axes.set(xlabel=name, ylabel=label)
-        row[0].set_title(f"{dataset}: {network}", loc="left")
-        row[0].legend(fontsize="small")
+        line.suptitle(f"{dataset}: {network}", x=0, ha="left", fontsize="medium")
+        line.legend(*row[0].get_legend_handles_labels(), fontsize="small", loc="outside right center")
     return figure
 
 
