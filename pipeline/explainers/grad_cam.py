@@ -47,7 +47,7 @@ def maps_of(score: Tensor, activations: dict[str, Tensor], *, create_graph: bool
             raise UserError(f"layers: '{layer}' gives no maps but a tensor of {maps.dim()} dimensions, expected 4")
     gradients = torch.autograd.grad(score, list(activations.values()), create_graph=create_graph)
     return [
-        cam(_at_least_single(maps), _at_least_single(gradient).mean((2, 3))).relu()
+        cam(_at_least_single(maps), _at_least_single(gradient).sum((2, 3)) / maps[0, 0].numel()).relu()
         for gradient, maps in zip(gradients, activations.values(), strict=True)
     ]
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from pipeline.focusing.batch_norm import differentiable_twice
 from pipeline.focusing.cams import layers_of, training_cams
 from pipeline.focusing.penalties import error
 from pipeline.training.schedule import optimiser_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 def fit(session: Session, settings: "MapError") -> dict[str, Tensor]:
     """Train `session.network`; leaves nothing besides its weights. Records the error, without λ."""
     layers = layers_of(session.network, settings.layers, session.name)
+    differentiable_twice(session.network)
     optimiser = optimiser_of([{"params": session.network.parameters()}], settings.optimiser)
     for _ in session.epochs(settings, optimiser):
         for images, labels, masks in session.masked_batches(settings.masks):

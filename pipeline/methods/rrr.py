@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from pipeline.focusing.batch_norm import differentiable_twice
 from pipeline.training.schedule import optimiser_of
 from pipeline.training.session import Session
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 def fit(session: Session, settings: "Rrr") -> dict[str, Tensor]:
     """Train `session.network`; leaves nothing besides its weights. Records the penalty, without λ1."""
+    differentiable_twice(session.network)
     optimiser = optimiser_of([{"params": session.network.parameters()}], settings.optimiser)
     for _ in session.epochs(settings, optimiser):
         for images, labels, masks in session.masked_batches(settings.masks):
