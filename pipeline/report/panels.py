@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
@@ -20,6 +20,9 @@ from pipeline.study import Study
 
 #: Inches that the page shows in about their true size.
 WIDTH = 9.6
+
+#: Entries of a legend side by side, and inches that a line of them takes.
+ENTRIES, ENTRY = 4, 0.2
 
 #: How much of an image is left where a map over it says nothing.
 FADED = 0.3
@@ -47,6 +50,26 @@ def in_lines(counts: Sequence[int], columns: int, size: tuple[float, float]) -> 
             axes.remove()
         del group[count:]
     return figure, groups
+
+
+def over_legends(lines: Sequence[tuple[int, int]], height: float) -> tuple[Figure, list[tuple[SubFigure, list[Axes]]]]:
+    """A figure with a line for each of `lines`: so many panels of this `height` in inches, over so many legend entries.
+
+    What belongs to all of a line, its title and its legend (`legend_below`), goes to its own part of the figure.
+    """
+    heights = [height + ENTRY * -(-entries // ENTRIES) for _, entries in lines]
+    figure = plt.figure(figsize=(WIDTH, sum(heights)))
+    parts = figure.subfigures(len(lines), 1, squeeze=False, height_ratios=heights)[:, 0]
+    return figure, [
+        (part, list(part.subplots(1, panels, squeeze=False)[0])) for part, (panels, _) in zip(parts, lines, strict=True)
+    ]
+
+
+def legend_below(part: SubFigure) -> None:
+    """Name below its panels what is drawn in a line of them, each label once."""
+    found = {label: mark for axes in part.axes for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if found:
+        part.legend(found.values(), found.keys(), loc="outside lower center", ncols=ENTRIES, fontsize="small")
 
 
 def measured(results: Results, evaluation: str, metric: str) -> pd.DataFrame:
@@ -123,11 +146,11 @@ def over_image(image: np.ndarray, values: np.ndarray, limit: float) -> np.ndarra
     return pale * plt.get_cmap("RdBu_r")((values / (limit or 1.0) + 1) / 2)[..., :3]
 
 
-def curve(axes: Axes, values: pd.Series, label: str, colour: str, **style: str) -> None:
+def curve(axes: Axes, values: pd.Series, label: str, *, color: str, **style: str) -> None:
     """The mean over seeds as a line, their range as a band; the first level of the index of `values` is x."""
     found = values.groupby(level=0).agg(["mean", "min", "max"])
-    axes.plot(found.index, found["mean"], color=colour, label=label, **style)
-    axes.fill_between(found.index, found["min"], found["max"], color=colour, alpha=0.2, linewidth=0)
+    axes.plot(found.index, found["mean"], color=color, label=label, **style)
+    axes.fill_between(found.index, found["min"], found["max"], color=color, alpha=0.2, linewidth=0)
 
 
 def families(blocks: dict[str, dict], setting: str) -> list[list[tuple[Any, str]]]:

@@ -66,7 +66,7 @@ def test_a_heat_map_keeps_its_scale_and_counts_in_integers():
 
 def test_a_curve_is_the_mean_over_seeds_within_their_range():
     _, axes = plt.subplots()
-    curve(axes, pd.Series([1.0, 5.0, 3.0, 4.0], index=[20, 10, 20, 10]), "std", "C1")
+    curve(axes, pd.Series([1.0, 5.0, 3.0, 4.0], index=[20, 10, 20, 10]), "std", color="C1")
     (line,), (band,) = axes.lines, axes.collections
     assert line.get_xydata().tolist() == [[10, 4.5], [20, 2]] and line.get_label() == "std"
     corners = {(round(x, 6), round(y, 6)) for x, y in band.get_paths()[0].vertices}

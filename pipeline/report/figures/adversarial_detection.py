@@ -28,7 +28,7 @@ def draw(results: Results) -> Figure:
             for method, of_method in part.groupby("method", sort=False):
                 success = 100 * of_attack[of_attack["method"] == method]["value"].mean()
                 label = f"{method}, {success:.0f} % succeed"
-                curve(axes, of_method.set_index("size")["value"], label, colour_of(results.study, method))
+                curve(axes, of_method.set_index("size")["value"], label, color=colour_of(results.study, method))
             axes.axhline(GUESS, color="#888888", linestyle=":", linewidth=1)
             axes.set(title=f"{name}: {attack}", xlabel="training images of a class", ylabel="detection error, %")
             axes.set(xticks=sorted(part["size"].unique()), ylim=(0, max(GUESS, part["value"].max()) * 1.05))

@@ -3,13 +3,12 @@ same network; over seconds of training where these were recorded; and how far me
 them (relative residual). Means over seconds are taken epoch by epoch. Nothing was chosen by these images.
 """
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.report.circumstances import network_in_words
-from pipeline.report.panels import WIDTH, in_words, line_of
+from pipeline.report.panels import in_words, legend_below, line_of, over_legends
 from pipeline.report.results import Results
 
 #: Metric of the history on the vertical axis, on the horizontal one, and what the axes are called.
@@ -29,18 +28,16 @@ def draw(results: Results) -> Figure:
     wide = wide.assign(test_accuracy=100 * wide["test_accuracy"], epoch=wide["epoch"] + 1)
     panels = [panel for panel in PANELS if panel[0] in wide and panel[1] in wide]
     groups = _groups(results)
-    figure = plt.figure(figsize=(WIDTH, 3.0 * len(groups)))
-    lines = figure.subfigures(len(groups), 1, squeeze=False)[:, 0]
-    for line, ((dataset, network), methods) in zip(lines, groups.items(), strict=True):
-        row = line.subplots(1, len(panels), squeeze=False)[0]
+    figure, lines = over_legends([(len(panels), len(methods)) for methods in groups.values()], 2.6)
+    for (part, row), ((dataset, network), methods) in zip(lines, groups.items(), strict=True):
         for axes, (metric, over, label, name) in zip(row, panels, strict=True):
             for method in methods:
                 chosen = wide[(wide["dataset"] == dataset) & (wide["method"] == method)]
                 style = line_of(results.study, method)
                 _curve(axes, chosen.dropna(subset=[metric, over]), metric, over, method, style)
             axes.set(xlabel=name, ylabel=label)
-        line.suptitle(f"{dataset}: {network}", x=0, ha="left", fontsize="medium")
-        line.legend(*row[0].get_legend_handles_labels(), fontsize="small", loc="outside right center")
+        part.suptitle(f"{dataset}: {network}", x=0, ha="left", fontsize="medium")
+        legend_below(part)
     return figure
 
 

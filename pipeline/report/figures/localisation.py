@@ -43,7 +43,7 @@ def _curves(axes: Axes, study: Study, rows: pd.DataFrame) -> None:
     """APn over n."""
     rows = rows.assign(n=rows["subset"].str.extract(r"^n=(\d+)$")[0].astype(float)).dropna(subset="n")
     for method, part in rows.groupby("method", sort=False):
-        curve(axes, part.set_index("n")["value"], method, colour_of(study, method))
+        curve(axes, part.set_index("n")["value"], method, color=colour_of(study, method))
 
 
 def _bars(axes: Axes, study: Study, rows: pd.DataFrame, names: list[str]) -> None:

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from numbers import Real
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.metrics.catalogue import about
-from pipeline.report.panels import WIDTH, curve, families, in_words, line_of
+from pipeline.report.panels import curve, families, in_words, legend_below, line_of, over_legends
 from pipeline.report.results import Results
 from pipeline.study import Study
 
@@ -33,19 +32,22 @@ class Sweep(NamedTuple):
 def draw(results: Results) -> Figure:
     rows = results.overall[results.overall["metric"].isin(METRICS)]
     rows = rows.assign(value=100 * rows["value"])
-    measured = rows.drop_duplicates(["metric", "of"])[["metric", "of"]].itertuples(index=False, name=None)
-    columns = sorted(measured, key=lambda column: METRICS.index(column[0]))
-    sweeps = [sweep for sweep in all_sweeps(results.study) if columns]
-    if not sweeps:
+    found = [(sweep, _panels(sweep, rows)) for sweep in all_sweeps(results.study)]
+    found = [(sweep, panels) for sweep, panels in found if panels]
+    if not found:
         return in_words("no instances of this study differ in one setting alone")
-    size = (WIDTH, 2.6 * len(sweeps))
-    figure, grid = plt.subplots(len(sweeps), len(columns), figsize=size, squeeze=False)
-    for line, sweep in zip(grid, sweeps, strict=True):
-        for axes, (metric, of) in zip(line, columns, strict=True):
-            _curves(axes, results.study, sweep, rows[(rows["metric"] == metric) & (rows["of"] == of)])
-            axes.set(xlabel=sweep.setting.replace("_", " "), ylabel=f"{about(metric).symbol}, %")
-        line[0].set_title(sweep.title, loc="left")
-        line[0].legend(fontsize="small")
+    drawn = [len({first for curves in panels.values() for first in curves}) for _, panels in found]
+    figure, lines = over_legends([(len(panels), count) for (_, panels), count in zip(found, drawn, strict=True)], 2.6)
+    for (part, row), (sweep, panels) in zip(lines, found, strict=True):
+        for axes, ((metric, of), curves) in zip(row, panels.items(), strict=True):
+            for first, values in curves.items():
+                curve(axes, values, first, marker=".", **line_of(results.study, first))
+            if sweep.logarithmic:
+                _ticks(axes, sorted(set(sweep.places.values())))
+            label = f"{about(metric).symbol}, %"
+            axes.set(title=of.replace("_", " "), xlabel=sweep.setting.replace("_", " "), ylabel=label)
+        part.suptitle(sweep.title, x=0, ha="left", fontsize="medium")
+        legend_below(part)
     return figure
 
 
@@ -87,16 +89,22 @@ def _over_methods(study: Study, blocks: dict[str, dict], key: str, label: str) -
             yield Sweep(dataset.replace("_", " "), label, True, places, lines)
 
 
-def _curves(axes: Axes, study: Study, sweep: Sweep, rows: pd.DataFrame) -> None:
+def _panels(sweep: Sweep, rows: pd.DataFrame) -> dict[tuple[str, str], dict[str, pd.Series]]:
+    """For each metric, and what it is of, the curves: first method -> values by place, of two places at least."""
     places = [sweep.places.get(run) for run in zip(rows["dataset"], rows["method"], strict=True)]
     rows = rows.assign(place=places).dropna(subset="place")
-    for first, methods in sweep.lines.items():
-        chosen = rows[rows["method"].isin(methods)]
-        if len(chosen):
-            style = line_of(study, first)
-            curve(axes, chosen.set_index("place")["value"], first, style.pop("color"), marker=".", **style)
-    if sweep.logarithmic and min(sweep.places.values()) > 0:
+    panels = {}
+    for column, part in sorted(rows.groupby(["metric", "of"]), key=lambda group: METRICS.index(group[0][0])):
+        chosen = {first: part[part["method"].isin(methods)] for first, methods in sweep.lines.items()}
+        curves = {first: of.set_index("place")["value"] for first, of in chosen.items() if of["place"].nunique() > 1}
+        if curves:
+            panels[column] = curves
+    return panels
+
+
+def _ticks(axes: Axes, places: list[float]) -> None:
+    """A logarithmic axis with a tick at each of the places, if these are positive."""
+    if places[0] > 0:
         axes.set_xscale("log")
-        ticks = sorted(set(sweep.places.values()))
-        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_xticks(places, [f"{place:g}" for place in places], fontsize="small")
         axes.minorticks_off()

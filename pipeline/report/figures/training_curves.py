@@ -4,12 +4,11 @@ Epochs on the gated path are drawn as dots apart from the line of ordinary epoch
 through the gates, and its training accuracy says nothing about the task.
 """
 
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from pipeline.report.panels import colour_of, curve, in_words
+from pipeline.report.panels import curve, in_words, legend_below, line_of, over_legends
 from pipeline.report.results import Results
 
 METRICS = ("loss", "accuracy", "density")
@@ -20,23 +19,23 @@ def draw(results: Results) -> Figure:
     metrics = [metric for metric in METRICS if metric in set(results.histories["metric"])]
     if not metrics:
         return in_words("no training of this study has a loss, an accuracy or gates")
-    figure, grid = plt.subplots(
-        len(datasets), len(metrics), figsize=(3.4 * len(metrics), 2.6 * len(datasets)), squeeze=False
-    )
-    for row, dataset in zip(grid, datasets, strict=True):
+    gated = results.histories[results.histories["metric"] == "csg_path"].groupby("dataset")["method"].nunique()
+    entries = [len(results.study.methods_on(dataset)) + gated.get(dataset, -1) + 1 for dataset in datasets]
+    figure, lines = over_legends([(len(metrics), count) for count in entries], 2.6)
+    for (part, row), dataset in zip(lines, datasets, strict=True):
         of_dataset = results.histories[results.histories["dataset"] == dataset]
         for axes, metric in zip(row, metrics, strict=True):
             for method in results.study.methods_on(dataset):
-                colour = colour_of(results.study, method)
-                _curve(axes, of_dataset[of_dataset["method"] == method], metric, method, colour)
+                style = line_of(results.study, method)
+                _curve(axes, of_dataset[of_dataset["method"] == method], metric, method, style)
             if metric == "density":
                 _interval(axes, results, dataset)
             axes.set(title=f"{dataset}: {metric}", xlabel="epoch")
-        row[0].legend()
+        legend_below(part)
     return figure
 
 
-def _curve(axes: Axes, history: DataFrame, metric: str, method: str, colour: str) -> None:
+def _curve(axes: Axes, history: DataFrame, metric: str, method: str, style: dict) -> None:
     wide = history.pivot_table(index=["epoch", "seed"], columns="metric", values="value")
     if metric not in wide:
         return
@@ -44,9 +43,9 @@ def _curve(axes: Axes, history: DataFrame, metric: str, method: str, colour: str
     for gated, part in wide.groupby("gated"):
         if gated:
             means = part[metric].groupby("epoch").mean()
-            axes.plot(means.index, means, ".", color=colour, markersize=4, label=f"{method}, gated epochs")
+            axes.plot(means.index, means, ".", color=style["color"], markersize=4, label=f"{method}, gated epochs")
         else:
-            curve(axes, part[metric], method, colour)
+            curve(axes, part[metric], method, **style)
 
 
 def _interval(axes: Axes, results: Results, dataset: str) -> None:
@@ -55,4 +54,3 @@ def _interval(axes: Axes, results: Results, dataset: str) -> None:
     if "l1_density_lower" in overall and "l1_density_upper" in overall:
         low, high = overall["l1_density_lower"], overall["l1_density_upper"]
         axes.axhspan(low - 0.005, high + 0.005, color="#888888", alpha=0.35, linewidth=0, label="theoretical interval")
-        axes.legend()
