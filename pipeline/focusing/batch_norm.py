@@ -65,7 +65,7 @@ class Gradients(torch.autograd.Function):
     @staticmethod
     def backward(context: object, p: Tensor, q: Tensor, r: Tensor) -> tuple[Tensor | None, ...]:
         gradient, maps, weight, mean, s = context.saved_tensors
-        g, p, x = (_at_least_single(values) for values in (gradient, p, maps))
+        g, p, x = (values.to(mean.dtype) for values in (gradient, p, maps))
         x = (x - mean[:, None, None]).mul_(s[:, None, None])
         n, f = x[:, 0].numel(), weight * s
         p_mean, g_mean = _sum(p) / n, _sum(g) / n
@@ -79,10 +79,6 @@ class Gradients(torch.autograd.Function):
         part = by_p * px_mean + by_g * gx_mean
         to_maps = _combined((p, s * by_p), (g, s * by_g), (x, -s * (part + f * along / n)), -s * constant)
         return to_gradient.to(gradient.dtype), to_maps.to(maps.dtype), s * along, None, None, None
-
-
-def _at_least_single(values: Tensor) -> Tensor:
-    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def _sum(values: Tensor) -> Tensor:
