@@ -1,7 +1,8 @@
 """What figures share: panels in lines, rows of an evaluation, matrices out of subsets, heat maps and curves."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from math import ceil
 from typing import Any
 
 import cv2
@@ -9,8 +10,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.gridspec import GridSpec
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
@@ -18,8 +21,14 @@ from pipeline.metrics.gates import arg_max_class
 from pipeline.report.results import Results
 from pipeline.study import Study
 
+#: A part of a figure and the panels side by side in it.
+Line = tuple[SubFigure, list[Axes]]
+
 #: Inches that the page shows in about their true size.
 WIDTH = 9.6
+
+#: Inches that a line of panels takes.
+PANEL = 2.6
 
 #: Entries of a legend side by side, and inches that a line of them takes.
 ENTRIES, ENTRY = 4, 0.2
@@ -52,24 +61,34 @@ def in_lines(counts: Sequence[int], columns: int, size: tuple[float, float]) -> 
     return figure, groups
 
 
-def over_legends(lines: Sequence[tuple[int, int]], height: float) -> tuple[Figure, list[tuple[SubFigure, list[Axes]]]]:
-    """A figure with a line for each of `lines`: so many panels of this `height` in inches, over so many legend entries.
+def in_parts(panels: Sequence[int]) -> tuple[GridSpec, list[Line]]:
+    """The grid of a new figure with a line of so many panels for each of `panels`, and these lines.
 
-    What belongs to all of a line, its title and its legend (`legend_below`), goes to its own part of the figure.
+    To a line's part of the figure goes what belongs to all of it: its title, and its legend by `with_legends`.
     """
-    heights = [height + ENTRY * -(-entries // ENTRIES) for _, entries in lines]
-    figure = plt.figure(figsize=(WIDTH, sum(heights)))
-    parts = figure.subfigures(len(lines), 1, squeeze=False, height_ratios=heights)[:, 0]
-    return figure, [
-        (part, list(part.subplots(1, panels, squeeze=False)[0])) for part, (panels, _) in zip(parts, lines, strict=True)
+    grid = plt.figure().add_gridspec(len(panels), 1)
+    parts = [grid.figure.add_subfigure(place) for place in grid]
+    return grid, [
+        (part, list(part.subplots(1, count, squeeze=False)[0])) for part, count in zip(parts, panels, strict=True)
     ]
 
 
-def legend_below(part: SubFigure) -> None:
-    """Name below its panels what is drawn in a line of them, each label once."""
-    found = {label: mark for axes in part.axes for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    if found:
-        part.legend(found.values(), found.keys(), loc="outside lower center", ncols=ENTRIES, fontsize="small")
+def with_legends(grid: GridSpec, lines: Sequence[Line]) -> Figure:
+    """The figure of `in_parts`, with what is drawn in a line named below it, and as high as that takes."""
+    heights = []
+    for part, row in lines:
+        found = entries(row)
+        if found:
+            part.legend(found.values(), found.keys(), loc="outside lower center", ncols=ENTRIES, fontsize="small")
+        heights.append(PANEL + ENTRY * ceil(len(found) / ENTRIES))
+    grid.set_height_ratios(heights)
+    grid.figure.set_size_inches(WIDTH, sum(heights))
+    return grid.figure
+
+
+def entries(panels: Iterable[Axes]) -> dict[str, Artist]:
+    """Each label that is drawn in any of the panels, once, with its mark."""
+    return {label: mark for axes in panels for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)}
 
 
 def measured(results: Results, evaluation: str, metric: str) -> pd.DataFrame:

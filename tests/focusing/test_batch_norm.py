@@ -11,6 +11,11 @@ from torch.func import functional_call
 from pipeline.focusing.batch_norm import BatchNorm, differentiable_twice
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
 def layers(dtype: torch.dtype = torch.float32) -> tuple[nn.BatchNorm2d, nn.BatchNorm2d]:
     """PyTorch's layer for three channels, and the same with the other derivative."""
     plain = nn.BatchNorm2d(3, dtype=dtype)

@@ -5,7 +5,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.report.panels import class_order, curve, families, heat_map, in_lines, in_words, matrix
+from pipeline.report.draw import STYLE
+from pipeline.report.panels import (
+    class_order,
+    curve,
+    families,
+    heat_map,
+    in_lines,
+    in_parts,
+    in_words,
+    matrix,
+    with_legends,
+)
 
 
 def test_every_group_starts_a_line():
@@ -19,6 +30,23 @@ def test_every_group_starts_a_line():
 def test_a_line_is_no_wider_than_the_largest_group():
     figure, (group,) = in_lines([2], columns=4, size=(2, 1))
     assert figure.get_size_inches().tolist() == [4, 1] and len(group) == 2
+
+
+def test_panels_of_all_lines_are_as_high_however_long_their_legends():
+    with plt.rc_context(STYLE):
+        grid, lines = in_parts([1, 2])
+        for number in range(30):
+            lines[0][1][0].plot([number], label=f"method {number}")
+        for axes in lines[1][1]:
+            axes.plot([1], label="the same in both panels")
+        figure = with_legends(grid, lines)
+        figure.canvas.draw()
+        assert [len(part.legends[0].get_texts()) for part, _ in lines] == [30, 1]
+        heights = [axes.get_window_extent().height for axes in figure.axes]
+        assert heights == pytest.approx([heights[0]] * 3, rel=0.2)
+        for part, row in lines:
+            assert part.legends[0].get_window_extent().y1 < min(axes.get_window_extent().y0 for axes in row)
+        plt.close(figure)
 
 
 def test_a_figure_in_words():

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.report.panels import WIDTH, families, in_words, line_of
+from pipeline.report.panels import WIDTH, entries, families, in_words, line_of
 from pipeline.report.results import Results
 
 RUN = ["dataset", "method", "seed"]
@@ -33,7 +33,7 @@ def draw(results: Results) -> Figure:
         _marks(axes, results, part)
         title = f"{dataset}: {of}".replace("_", " ")
         axes.set(title=title, xlabel="inside the object, %", ylabel="accuracy, %")
-    known = {label: mark for axes in figure.axes for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    known = entries(figure.axes)
     figure.legend(known.values(), known.keys(), loc="outside upper center", ncols=4)
     return figure
 

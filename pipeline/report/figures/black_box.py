@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from pipeline import layout
 from pipeline.report.comparison import read_comparison, read_numbers
-from pipeline.report.panels import WIDTH, colour_of, in_lines, in_words, measured
+from pipeline.report.panels import WIDTH, colour_of, entries, in_lines, in_words, measured
 from pipeline.report.results import Results
 from pipeline.study import Study
 
@@ -38,7 +38,7 @@ def draw(results: Results) -> Figure:
         _rates(axes, study, part, printed[printed["subset"] == f"attack={attack}"])
         axes.set(title=f"{name}: {attack}", ylabel="successful attacks, %")
         axes.set_ylim(bottom=0)
-    known = {label: mark for axes in panels for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    known = entries(panels)
     if known:
         figure.legend(known.values(), known.keys(), loc="outside lower center")
     return figure

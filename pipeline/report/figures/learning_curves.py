@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.report.circumstances import network_in_words
-from pipeline.report.panels import in_words, legend_below, line_of, over_legends
+from pipeline.report.panels import in_parts, in_words, line_of, with_legends
 from pipeline.report.results import Results
 
 #: Metric of the history on the vertical axis, on the horizontal one, and what the axes are called.
@@ -28,7 +28,7 @@ def draw(results: Results) -> Figure:
     wide = wide.assign(test_accuracy=100 * wide["test_accuracy"], epoch=wide["epoch"] + 1)
     panels = [panel for panel in PANELS if panel[0] in wide and panel[1] in wide]
     groups = _groups(results)
-    figure, lines = over_legends([(len(panels), len(methods)) for methods in groups.values()], 2.6)
+    grid, lines = in_parts([len(panels)] * len(groups))
     for (part, row), ((dataset, network), methods) in zip(lines, groups.items(), strict=True):
         for axes, (metric, over, label, name) in zip(row, panels, strict=True):
             for method in methods:
@@ -37,8 +37,7 @@ def draw(results: Results) -> Figure:
                 _curve(axes, chosen.dropna(subset=[metric, over]), metric, over, method, style)
             axes.set(xlabel=name, ylabel=label)
         part.suptitle(f"{dataset}: {network}", x=0, ha="left", fontsize="medium")
-        legend_below(part)
-    return figure
+    return with_legends(grid, lines)
 
 
 def _groups(results: Results) -> dict[tuple[str, str], list[str]]:

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.report.panels import WIDTH, class_names, colour_of, curve, in_words, measured
+from pipeline.report.panels import WIDTH, class_names, colour_of, curve, entries, in_words, measured
 from pipeline.report.results import Results
 from pipeline.study import Study
 
@@ -34,7 +34,7 @@ def draw(results: Results) -> Figure:
         _bars(right, results.study, part[part["metric"] == "iou"], class_names(results, dataset))
         right.set(title=f"{name}: {explainer}", ylabel="IoU, %")
         right.tick_params(labelbottom=right is last[dataset])
-    known = {label: line for axes in grid[:, 0] for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    known = entries(grid[:, 0])
     figure.legend(known.values(), known.keys(), loc="outside upper center", ncols=6)
     return figure
 

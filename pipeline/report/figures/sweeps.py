@@ -1,5 +1,6 @@
 """What is measured over one setting in which datasets, annotators or methods of the study differ and in no other: mean
-over seeds, with their range. Over the share of human masks, 100 % is training with all of them and no annotator."""
+over seeds, with their range. Over the share of human masks, 100 % is training with all of them and no annotator. What
+was measured at one value alone is left out."""
 
 from collections.abc import Iterator
 from numbers import Real
@@ -10,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.metrics.catalogue import about
-from pipeline.report.panels import curve, families, in_words, legend_below, line_of, over_legends
+from pipeline.report.panels import curve, families, in_parts, in_words, line_of, with_legends
 from pipeline.report.results import Results
 from pipeline.study import Study
 
@@ -36,8 +37,7 @@ def draw(results: Results) -> Figure:
     found = [(sweep, panels) for sweep, panels in found if panels]
     if not found:
         return in_words("no instances of this study differ in one setting alone")
-    drawn = [len({first for curves in panels.values() for first in curves}) for _, panels in found]
-    figure, lines = over_legends([(len(panels), count) for (_, panels), count in zip(found, drawn, strict=True)], 2.6)
+    grid, lines = in_parts([len(panels) for _, panels in found])
     for (part, row), (sweep, panels) in zip(lines, found, strict=True):
         for axes, ((metric, of), curves) in zip(row, panels.items(), strict=True):
             for first, values in curves.items():
@@ -47,8 +47,7 @@ def draw(results: Results) -> Figure:
             label = f"{about(metric).symbol}, %"
             axes.set(title=of.replace("_", " "), xlabel=sweep.setting.replace("_", " "), ylabel=label)
         part.suptitle(sweep.title, x=0, ha="left", fontsize="medium")
-        legend_below(part)
-    return figure
+    return with_legends(grid, lines)
 
 
 def all_sweeps(study: Study) -> Iterator[Sweep]:

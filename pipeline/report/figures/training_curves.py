@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from pipeline.report.panels import curve, in_words, legend_below, line_of, over_legends
+from pipeline.report.panels import curve, in_parts, in_words, line_of, with_legends
 from pipeline.report.results import Results
 
 METRICS = ("loss", "accuracy", "density")
@@ -19,10 +19,8 @@ def draw(results: Results) -> Figure:
     metrics = [metric for metric in METRICS if metric in set(results.histories["metric"])]
     if not metrics:
         return in_words("no training of this study has a loss, an accuracy or gates")
-    gated = results.histories[results.histories["metric"] == "csg_path"].groupby("dataset")["method"].nunique()
-    entries = [len(results.study.methods_on(dataset)) + gated.get(dataset, -1) + 1 for dataset in datasets]
-    figure, lines = over_legends([(len(metrics), count) for count in entries], 2.6)
-    for (part, row), dataset in zip(lines, datasets, strict=True):
+    grid, lines = in_parts([len(metrics)] * len(datasets))
+    for (_, row), dataset in zip(lines, datasets, strict=True):
         of_dataset = results.histories[results.histories["dataset"] == dataset]
         for axes, metric in zip(row, metrics, strict=True):
             for method in results.study.methods_on(dataset):
@@ -31,8 +29,7 @@ def draw(results: Results) -> Figure:
             if metric == "density":
                 _interval(axes, results, dataset)
             axes.set(title=f"{dataset}: {metric}", xlabel="epoch")
-        legend_below(part)
-    return figure
+    return with_legends(grid, lines)
 
 
 def _curve(axes: Axes, history: DataFrame, metric: str, method: str, style: dict) -> None:
