@@ -108,26 +108,32 @@ class Run:
         return [1 / (self.beta + curvature) for curvature in [*above, 1.0]]
 
     def cycle(self, epoch: int) -> Gaps:
-        """Z of all images, then Θ on mini-batches, then U of all (schedule C of section 3.3)."""
-        zetas, gaps = self.zetas(), Gaps(self.blocks, self.blocks.width, self.device)
-        everything = list(self.blocks.chunks(len(self.images)))
-        for rows in everything:
-            taken = take(self.kept, rows, self.device)
-            images, labels, z, u = self.images.floats(rows), self.images.labels[rows], taken["z"], taken.get("u")
-            steps = steps_of(self.settings, self.blocks, zetas, taken)
-            for number in range(self.settings.n_z):
-                outputs = self.blocks.outputs(images, z, again=number > 0)
-                self._sweep(outputs, z, u, labels, steps)
-            put(self.kept, rows, taken)
+        """Z of all images, then Θ on mini-batches, then U of all (schedule C of section 3.3).
+
+        What blocks give for Z is the same before U is stepped, behind it, and when the next cycle begins: its Z are
+        stepped in the same pass over the images, unless an adaptive penalty changes in between.
+        """
+        adaptive, gaps = self.settings.penalty == "adaptive", Gaps(self.blocks, self.blocks.width, self.device)
+        if epoch == 0 or adaptive:
+            self._over_all(None, steps_z=True)
         for rows in mini_batches(self.session, self.settings, epoch, self.settings.n_theta):
             taken = take(self._only("z", "u"), rows, self.device)
             self._step_weights(self.images.floats(rows), taken["z"], taken.get("u"))
-        for rows in everything:
-            taken = take(self._only("z", "u"), rows, self.device)
-            z, u = taken["z"], taken.get("u")
-            self._step_duals(self.blocks.outputs(self.images.floats(rows), z), z, u, gaps)
-            put(self._only("u"), rows, taken)
+        self._over_all(gaps, steps_z=not adaptive and epoch + 1 < self.settings.epochs)
         return gaps
+
+    def _over_all(self, gaps: Gaps | None, steps_z: bool) -> None:
+        """A pass over all images: U, if there are `gaps` to count, and then Z."""
+        zetas, kept = self.zetas(), self.kept if steps_z else self._only("z", "u")
+        for rows in self.blocks.chunks(len(self.images)):
+            taken = take(kept, rows, self.device)
+            images, labels, z, u = self.images.floats(rows), self.images.labels[rows], taken["z"], taken.get("u")
+            outputs = self.blocks.outputs(images, z)
+            if gaps:
+                self._step_duals(outputs, z, u, gaps)
+            if steps_z:
+                self._step_z(outputs, images, z, u, labels, steps_of(self.settings, self.blocks, zetas, taken))
+            put(kept, rows, taken)
 
     def visits(self, epoch: int) -> Gaps:
         """Z, Θ and U of one mini-batch after another (schedules M and O of section 3.3)."""
@@ -141,10 +147,7 @@ class Run:
             steps = steps_of(self.settings, self.blocks, zetas, taken)
             repetitions = self.settings.inner if online else 1
             for repetition in range(repetitions):
-                for number in range(self.settings.n_z):
-                    if number > 0:
-                        outputs = self.blocks.outputs(images, z, again=True)
-                    self._sweep(outputs, z, u, labels, steps)
+                self._step_z(outputs, images, z, u, labels, steps)
                 for number in range(self.settings.n_theta):
                     self._step_weights(images, z, u, again=number == 0)
                 outputs = self.blocks.outputs(images, z)
@@ -152,9 +155,15 @@ class Run:
             put(self.kept, rows, taken)
         return gaps
 
-    def _sweep(self, outputs: Tensor, z: Tensor, u: Tensor | None, labels: Tensor, steps: Descent | AdamSteps) -> None:
-        forward = self.settings.order == "forward"
-        sweep_(self.blocks, outputs, z, u, labels, steps, loss=self.settings.loss, beta=self.beta, forward=forward)
+    def _step_z(
+        self, outputs: Tensor, images: Tensor, z: Tensor, u: Tensor | None, labels: Tensor, steps: Descent | AdamSteps
+    ) -> None:
+        """`n_z` sweeps over Z in place, whose `outputs` are what `blocks.outputs` gave last."""
+        how = {"loss": self.settings.loss, "beta": self.beta, "forward": self.settings.order == "forward"}
+        for number in range(self.settings.n_z):
+            if number > 0:
+                outputs = self.blocks.outputs(images, z, again=True)
+            sweep_(self.blocks, outputs, z, u, labels, steps, **how)
 
     def _step_weights(self, images: Tensor, z: Tensor, u: Tensor | None, again: bool = False) -> None:
         """One step of all Θ_t on the mean over images of β/2 |Z_t − block_t(Z_{t-1}) + U_t|²."""
