@@ -19,6 +19,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "workflow" not in item.path.parts)
 
 
+@pytest.fixture(autouse=True)
+def tiny_numbers() -> None:
+    """Numbers that `choose` takes for 0 in a whole process are there again: hypothesis draws them."""
+    # Not above: torch counts its threads when it is imported.
+    import torch
+
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder with real files in their official layout, as run.raw_dir; the test is skipped where there is none."""

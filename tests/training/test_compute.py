@@ -32,6 +32,13 @@ def test_cpu_can_be_forced_and_takes_its_threads():
     assert torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark
 
 
+def test_numbers_too_small_for_quick_arithmetic_are_0():
+    tiny = torch.full((1000,), 1e-30)
+    assert (tiny * 1e-10 > 0).all()
+    choose("cpu", "fp32", 1)
+    assert (tiny * 1e-10 == 0).all()
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_missing_cuda_is_an_error_when_asked_for_and_none_when_not():
     with pytest.raises(UserError, match=r"run\.device: cuda is not available here; set it to auto or cpu"):
