@@ -39,25 +39,23 @@ def planned(folder: Path, *options: str) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def clones(tmp_path_factory) -> tuple[Path, Path]:
+def clones(finished, tmp_path_factory) -> tuple[Path, Path]:
     """A clone whose results were recorded and pushed, and a fresh clone of that."""
     home = tmp_path_factory.mktemp("clones")
-    first = home / "first"
-    first.mkdir()
-    copy_project(first)
+    first = Path(shutil.copytree(finished, home / "first", symlinks=True))
     shutil.copy(ROOT / ".gitignore", first)
     (first / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc" / "config", first / ".dvc")
     shutil.copy(ROOT / ".dvc" / ".gitignore", first / ".dvc")
-    # dvc.yaml wraps the demo scale: two studies of the smoke scale under that name.
+    # dvc.yaml wraps what params.yaml says alone: here the smoke scale.
     demo, smoke = (yaml.safe_load((ROOT / file).read_text()) for file in ("params.yaml", "scales/smoke.yaml"))
-    settings = overlay(demo, {key: part for key, part in smoke.items() if key != "run"})
-    settings["studies"] = {study: settings["studies"][study] for study in ("csg", "reff")}
-    (first / "params.yaml").write_text(yaml.safe_dump(settings))
+    (first / "params.yaml").write_text(yaml.safe_dump(overlay(demo, smoke), sort_keys=False))
+    (first / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text().replace("artifacts/demo", "artifacts/smoke"))
     tool(first, "git", "init", "-q", "-b", "main")
     tool(first, "git", "add", "-A")
     tool(first, "git", "commit", "-q", "-m", "project")
-    assert "jobs would still run" in tool(first, "pipeline", "commit", code=2)
+    (first / "artifacts/smoke/report/index.html").unlink()
+    assert "1 jobs would still run" in tool(first, "pipeline", "commit", code=2)
     tool(first, "snakemake", "--cores", "2")
     tool(first, "pipeline", "commit")
     tool(first, "git", "add", "-A")
@@ -76,7 +74,7 @@ def test_round_trip(clones):
     assert planned(second), "without Snakemake's notes the artifacts cannot be trusted"
     tool(second, "pipeline", "restore")
     assert planned(second) == {}
-    for path in first.glob("artifacts/demo/models/**/*.safetensors"):
+    for path in first.glob("artifacts/smoke/models/**/*.safetensors"):
         assert path.read_bytes() == (second / path.relative_to(first)).read_bytes()
     # A change afterwards runs exactly what it would have run in the first clone, for a reason that is named.
     change = ("--config", "methods={csg: {lambda2: 0.5}}")
@@ -128,7 +126,7 @@ def test_round_trip_over_ssh(clones, server, tmp_path):
     tool(third, "dvc", "pull", "-q", "-r", "far")
     tool(third, "pipeline", "restore")
     assert planned(third) == {}
-    for path in first.glob("artifacts/demo/models/**/*.safetensors"):
+    for path in first.glob("artifacts/smoke/models/**/*.safetensors"):
         assert path.read_bytes() == (third / path.relative_to(first)).read_bytes()
 
 
@@ -147,7 +145,7 @@ def test_dvc_takes_the_remotes_of_the_docs(tmp_path):
 def test_restore_refuses_what_the_commit_does_not_record(clones):
     _, second = clones
     tool(second, "dvc", "pull", "-q", "--force")
-    claims = second / "artifacts/demo/report/csg.claims.parquet"
+    claims = second / "artifacts/smoke/report/csg.claims.parquet"
     claims.unlink()
     claims.write_bytes(b"something else")
     said = tool(second, "pipeline", "restore", code=2)
@@ -164,7 +162,7 @@ def test_dvc_shows_metrics_plots_and_differences(clones):
     (first / "params.yaml").write_text(parameters.replace("epochs: 3\n", "epochs: 4\n"))
     assert re.search(r"training\.epochs +3 +4", tool(first, "dvc", "params", "diff"))
     (first / "params.yaml").write_text(parameters)
-    summary = first / "artifacts/demo/report/csg.metrics.json"
+    summary = first / "artifacts/smoke/report/csg.metrics.json"
     recorded = summary.read_text()
     content = json.loads(recorded)
     content["means"]["digits/csg/accuracy"] += 0.125
