@@ -67,6 +67,7 @@ include: "rules/evaluations.smk"
 include: "rules/report.smk"
 
 onstart:
+    driver.rest(workflow.scheduler)
     plan.hand_on(workflow.dag.needrun_jobs())
 
 onsuccess:

@@ -27,7 +27,7 @@ from pipeline.training.data import Images
 from pipeline.training.session import Session
 from pipeline.training.streams import seeded, stream
 
-CYCLES = 3
+CYCLES = 8
 HIDDEN = {"3 layers": (128,) * 2, "10 layers": (128,) * 9, "20 layers": (128,) * 19}
 
 

@@ -14,7 +14,10 @@ PositiveShare = Annotated[float, Field(gt=0, le=1)]
 class Section(BaseModel):
     """A block of params.yaml: unknown keys are errors, values do not change once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True, defer_build=True)
+    # Each job reads a block or two of a hundred kinds: what checks a kind is built when it is first used.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True, defer_build=True
+    )
 
     def slice(self) -> dict:
         """The block as plain values, defaults filled in: what a job is given and what decides whether it runs again."""

@@ -178,7 +178,7 @@ class Session:
         while self._step < self._steps:
             rows = order[self._step * self._batch_size : (self._step + 1) * self._batch_size][mine]
             changes = stream(self.seed, "augment", self._epoch, self._step)
-            pixels = planes[0][rows] if len(planes) == 1 else torch.cat([plane[rows] for plane in planes], dim=1)
+            pixels = torch.cat([plane.index_select(0, rows) for plane in planes], dim=1)
             yield augment(pixels, changes, **share, **self.images.notes["augment"]), rows
             self._step += 1
             self._save_if_due()

@@ -219,7 +219,7 @@ def test_gradient_maps_of_other_seeds_are_those_of_the_same_images(subject):
 def test_gradient_maps_of_drawn_filters_are_aggregated_as_activations_are(subject):
     """With all filters drawn: the focus of each is the class with its largest APn (appendix H.1)."""
     rows = measured(subject, gradient_drawn=6, gradient_overlap=25, gradient_samples=100)
-    images, masks = subject.splits["test"].floats(KEPT), subject.splits["test"].masks()[KEPT]
+    images, masks = subject.splits["test"].floats(torch.tensor(KEPT)), subject.splits["test"].masks()[KEPT]
     labels = LABELS[KEPT].tolist()
     own = []
     for k in range(6):

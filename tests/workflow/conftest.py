@@ -30,14 +30,18 @@ def run(project: Path) -> Run:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A copy in which the smoke scale ran to its report, one for all workers of pytest; tests must not change it."""
+    """A copy in which the smoke scale ran to its report, one for all workers of pytest; tests must not change it.
+
+    What Snakemake said is in driver.log.
+    """
     own = tmp_path_factory.getbasetemp()
     project = (own if worker_id == "master" else own.parent) / "finished"
     with FileLock(project.with_suffix(".lock")):
         if not project.is_dir():
             project.mkdir()
             copy_project(project)
-            run_in(project)("snakemake", "--cores", "2", "--configfile", "scales/smoke.yaml")
+            done = run_in(project)("snakemake", "--cores", "2", "--verbose", "--configfile", "scales/smoke.yaml")
+            (project / "driver.log").write_text(done.stdout + done.stderr)
     return project
 
 

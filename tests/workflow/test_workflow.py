@@ -7,11 +7,13 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from project import ROOT, jobs_in, run_in
 
+from pipeline import driver
 from pipeline.report.claims import read_claims
 from pipeline.workflow import growing
 
@@ -97,6 +99,20 @@ def test_finished_run_ends_in_a_report(finished):
     assert page.count("<svg") == 10 and "pipeline/report/figures/gates_and_weights.py" in page
     assert "models/digits/csg/1" in page, "cost of each job"
     assert "limited to the first 256 train images" in page, "notices"
+
+
+def test_the_driver_looks_for_jobs_when_one_ended(finished):
+    """And not all the time, as Snakemake does by itself while jobs wait."""
+    said = (finished / "driver.log").read_text()
+    rounds, jobs = said.count("Ready jobs: "), said.count("Finished jobid: ")
+    assert jobs > 50 and jobs / 2 < rounds <= jobs + 1
+
+
+def test_a_limit_of_the_user_on_starts_of_jobs_stays():
+    for limiter in (SimpleNamespace(max_jobs=10, timespan=60), None):
+        scheduler = SimpleNamespace(job_rate_limiter=limiter)
+        driver.rest(scheduler)
+        assert scheduler.job_rate_limiter is limiter
 
 
 def test_page_loads_nothing(finished):
