@@ -106,15 +106,18 @@ def hours(study: str, scale: str, core: float, gpu: float) -> list[str]:
 
 
 def recorded_hours(study: str, scale: str) -> float:
-    """Hours of training in the record of a scale, of all networks; 0 if none is timed there.
+    """Hours of training in the record of a scale, of all networks; 0 if there is none.
 
-    Of each method the median seed counts for all, since some were stopped in between.
+    Those of `clock`, or else of whole jobs. Of each method the median seed counts for all, since some were stopped in
+    between.
     """
-    file = Path(layout.recorded(study, scale, "history.csv"))
-    if not file.is_file():
+    history, about = (Path(layout.recorded(study, scale, file)) for file in ("history.csv", "about.json"))
+    if not history.is_file():
         return 0.0
-    history = pd.read_csv(file)
-    seconds = history[history["metric"] == "seconds"]
+    seconds = pd.read_csv(history).query("metric == 'seconds'")
+    if seconds.empty:
+        trainings = pd.DataFrame(json.loads(about.read_text())["trainings"])
+        seconds = trainings.rename(columns={"wall_seconds": "value"})
     whole = seconds.groupby(["dataset", "method", "seed"])["value"].max().groupby(["dataset", "method"])
     return (whole.median() * whole.size()).sum() / 3600
 
