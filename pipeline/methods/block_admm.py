@@ -124,7 +124,7 @@ class Run:
 
     def _over_all(self, gaps: Gaps | None, steps_z: bool) -> None:
         """A pass over all images: U, if there are `gaps` to count, and then Z."""
-        zetas, kept = self.zetas(), self.kept if steps_z else self._only("z", "u")
+        zetas, kept = (self.zetas(), self.kept) if steps_z else ([], self._only("z", "u"))
         for rows in self.blocks.chunks(len(self.images)):
             taken = take(kept, rows, self.device)
             images, labels, z, u = self.images.floats(rows), self.images.labels[rows], taken["z"], taken.get("u")
