@@ -1,5 +1,7 @@
 """How the networks behind a study's results were made, as plain values and in words."""
 
+from itertools import groupby
+
 from pipeline.report.results import Results
 
 #: What two trainings have to share to count as made alike, as checkpoint headers say it.
@@ -41,12 +43,18 @@ def circumstances(made: dict, dataset: str, methods: list[str]) -> str:
 
 def network_in_words(network: dict) -> str:
     """ "resnet cifar (blocks 3, channels 16-32-64)" of a network's settings."""
-    details = [
-        f"{key.replace('_', ' ')} {'-'.join(map(str, value)) if isinstance(value, list | tuple) else value}"
-        for key, value in network.items()
-        if key != "from"
-    ]
+    details = [f"{key.replace('_', ' ')} {_in_words(value)}" for key, value in network.items() if key != "from"]
     return network["from"].replace("_", " ") + (f" ({', '.join(details)})" if details else "")
+
+
+def _in_words(value: object) -> str:
+    """A setting's value: a network inside the network like one, and of a list "64-3×128"."""
+    if isinstance(value, dict):
+        return network_in_words(value)
+    if not isinstance(value, list | tuple):
+        return str(value)
+    runs = [(one, len(list(alike))) for one, alike in groupby(value)]
+    return "-".join(f"{count}×{one}" if count > 2 else "-".join([str(one)] * count) for one, count in runs)
 
 
 def machine_in_words(environment: dict) -> str:

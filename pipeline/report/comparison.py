@@ -2,7 +2,7 @@
 
 `studies/<study>/comparison.yaml` says which quantities, and which method instances stand for the paper's methods. The
 sources are numbers of the paper (published.csv), numbers that others report of it (second_hand.csv, always marked as
-such), results recorded in git (`pipeline/recorded.py`), and the run at hand.
+such), the run at hand, and results recorded in git (`pipeline/recorded.py`).
 """
 
 import json
@@ -87,7 +87,7 @@ class Comparison(Section):
 class Run(NamedTuple):
     """Measured results: rows as `Results.metrics` has them, and how their networks were made, as `made_with`."""
 
-    kind: Literal["recorded", "this run"]
+    kind: Literal["this run", "recorded"]
     scale: str
     metrics: pd.DataFrame
     made: dict
@@ -96,8 +96,9 @@ class Run(NamedTuple):
 class Source(NamedTuple):
     """One source of a quantity's values: `cells` has the text of each method instance that has a value."""
 
-    kind: Literal["paper", "second-hand", "recorded", "this run"]
+    kind: Literal["paper", "second-hand", "this run", "recorded"]
     label: str
+    dataset: str = ""
     detail: str = ""
     note: str = ""
     cells: Mapping[str, str] = MappingProxyType({})
@@ -114,8 +115,8 @@ def tables(study: Study, results: Results) -> list[dict]:
     """
     comparison = read_comparison(Path(layout.study_file(study.name, "comparison.yaml")))
     numbers = read_numbers(study.name, comparison)
-    runs = [read_recorded(study.name, scale) for scale in study.recorded_scales()]
-    runs.append(Run("this run", Path(study.root).name, results.metrics, made_with(results)))
+    runs = [Run("this run", Path(study.root).name, results.metrics, made_with(results))]
+    runs.extend(read_recorded(study.name, scale) for scale in study.recorded_scales())
     return [
         table(quantity, methods, [
             *printed(quantity, comparison, numbers),
@@ -211,7 +212,8 @@ def printed(quantity: Quantity, comparison: Comparison, numbers: pd.DataFrame) -
         kind = "second-hand" if source else "paper"
         care = comparison.tables[table].note if table in comparison.tables else ""
         detail = "; ".join(filter(None, (source, ", ".join(filter(None, (table, dataset, model))))))
-        sources.append(Source(kind, kind, detail, "; ".join(filter(None, (*part["note"].unique(), care))), cells))
+        note = "; ".join(filter(None, (*part["note"].unique(), care)))
+        sources.append(Source(kind, kind, dataset, detail, note, cells))
     return sources if any(one.kind == "paper" for one in sources) else [Source("paper", "paper"), *sources]
 
 
@@ -262,5 +264,6 @@ def measured(quantity: Quantity, methods: list[str], run: Run) -> list[Source]:
         values = {method: of_method for method, of_method in values.items() if len(of_method)}
         if values:
             cells = {name: interval(*mean_and_interval(found), quantity.metric) for name, found in values.items()}
-            sources.append(Source(run.kind, label, circumstances(run.made, dataset, list(values)), cells=cells))
-    return sources or ([Source(run.kind, label, "not measured")] if run.kind == "this run" else [])
+            made = circumstances(run.made, dataset, list(values))
+            sources.append(Source(run.kind, label, dataset, made, cells=cells))
+    return sources or ([Source(run.kind, label, detail="not measured")] if run.kind == "this run" else [])

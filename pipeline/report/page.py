@@ -38,7 +38,8 @@ def run(*, studies: list[Study], output: str) -> None:
         costs=costs(studies[0].root, {study.name for study in studies}),
     )
     with replacing(output) as part:
-        part.write_text(text, encoding="utf-8")
+        # A line never ends between a number and its percent sign.
+        part.write_text(text.replace(" %", "\N{NO-BREAK SPACE}%"), encoding="utf-8")
     print(f"Report: {output}", flush=True)
 
 
