@@ -61,6 +61,11 @@ def in_lines(counts: Sequence[int], columns: int, size: tuple[float, float]) -> 
     return figure, groups
 
 
+def bar_below(group: list[Axes], image: AxesImage, label: str = "") -> None:
+    """The colour bar of a whole group of `in_lines`, below it: beside it, it would push the columns apart."""
+    group[0].figure.colorbar(image, ax=group, label=label, location="bottom", shrink=0.5, aspect=40)
+
+
 def in_parts(panels: Sequence[int]) -> tuple[GridSpec, list[Line]]:
     """The grid of a new figure with a line of so many panels for each of `panels`, and these lines.
 

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.report.draw import STYLE
 from pipeline.report.panels import (
+    bar_below,
     class_order,
     curve,
     families,
@@ -30,6 +31,21 @@ def test_every_group_starts_a_line():
 def test_a_line_is_no_wider_than_the_largest_group():
     figure, (group,) = in_lines([2], columns=4, size=(2, 1))
     assert figure.get_size_inches().tolist() == [4, 1] and len(group) == 2
+
+
+def test_colour_bars_leave_columns_where_they_are():
+    with plt.rc_context(STYLE):
+        figure, groups = in_lines([3, 2], columns=3, size=(2, 2))
+        for group in groups:
+            for axes in group:
+                image = heat_map(axes, np.eye(4))
+            bar_below(group, image)
+        figure.canvas.draw()
+        lines = [[axes.get_window_extent() for axes in group] for group in groups]
+        lefts = [extent.x0 for extent in lines[0]]
+        assert lefts[1] - lefts[0] == pytest.approx(lefts[2] - lefts[1], rel=0.02)
+        assert [extent.x0 for extent in lines[1]] == pytest.approx(lefts[:2])
+        plt.close(figure)
 
 
 def test_panels_of_all_lines_are_as_high_however_long_their_legends():

@@ -13,7 +13,7 @@ from pipeline import layout
 from pipeline.checkpoints import load_checkpoint
 from pipeline.metrics.filters import filter_correlation
 from pipeline.models.trained import network_of
-from pipeline.report.panels import filter_order, heat_map, in_lines
+from pipeline.report.panels import bar_below, filter_order, heat_map, in_lines
 from pipeline.report.results import Results
 
 SEED = 0
@@ -22,7 +22,7 @@ SEED = 0
 def draw(results: Results) -> Figure:
     study = results.study
     groups = [(dataset, study.methods_on(dataset)) for dataset in study.datasets]
-    figure, panels = in_lines([len(methods) for _, methods in groups], columns=3, size=(3.2, 3.0))
+    figure, panels = in_lines([len(methods) for _, methods in groups], columns=3, size=(3.2, 3.4))
     for axes_group, (dataset, methods) in zip(panels, groups, strict=True):
         found = {method: _correlation(results, dataset, method) for method in methods}
         for axes, (method, correlation) in zip(axes_group, found.items(), strict=True):
@@ -36,7 +36,7 @@ def draw(results: Results) -> Figure:
                 xlabel="filter",
                 ylabel="filter",
             )
-        figure.colorbar(image, ax=axes_group)
+        bar_below(axes_group, image)
     return figure
 
 

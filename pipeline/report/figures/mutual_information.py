@@ -5,7 +5,7 @@ that tell about one class alone show as bright steps on a dark ground.
 
 from matplotlib.figure import Figure
 
-from pipeline.report.panels import class_order, heat_map, in_lines, in_words, matrix, measured
+from pipeline.report.panels import bar_below, class_order, heat_map, in_lines, in_words, matrix, measured
 from pipeline.report.results import Results
 
 SEED = 0
@@ -17,7 +17,7 @@ def draw(results: Results) -> Figure:
     groups = [list(of_data.groupby("method", sort=False)) for _, of_data in rows.groupby("name", sort=False)]
     if not groups:
         return in_words("no evaluation of this study measures the mutual information of filters and classes")
-    figure, panels = in_lines([len(group) for group in groups], columns=3, size=(3.1, 2.1))
+    figure, panels = in_lines([len(group) for group in groups], columns=3, size=(3.1, 2.5))
     for axes_group, group in zip(panels, groups, strict=True):
         for axes, (method, part) in zip(axes_group, group, strict=True):
             values = matrix(part, r"filter=(\d+),class=(\d+)").T
@@ -29,5 +29,5 @@ def draw(results: Results) -> Figure:
                 xlabel="filter, in order of its class",
                 ylabel="class",
             )
-        figure.colorbar(image, ax=axes_group, label="nat")
+        bar_below(axes_group, image, "nat")
     return figure
