@@ -18,6 +18,7 @@ from pipeline.report.figures import (
     filter_masking,
     gate_similarity,
     localisation,
+    metrics,
     mutual_information,
     score_maps,
 )
@@ -75,6 +76,38 @@ def test_a_study_without_the_rows_says_so(module):
         results_of([{"method": "std", "metric": "accuracy", "value": 1}], accuracy={"from": "accuracy"})
     )
     assert figure.texts[0].get_text().startswith("no evaluation of this study ") and not figure.axes
+
+
+def test_metrics_have_a_panel_each_with_the_seeds_and_their_mean_where_one_side_is_better():
+    accuracies = {("std", 0): 0.5, ("std", 1): 0.7, ("csg", 0): 0.8, ("csg", 1): 0.9, ("csg_fixed", 0): 0.1}
+    rows = [{"method": name, "seed": seed, "metric": "accuracy", "value": x} for (name, seed), x in accuracies.items()]
+    rows += [
+        {"method": "std", "metric": name, "value": 0.2} for name in ("mutual_information_score", "object_probability")
+    ]
+    figure = metrics.draw(results_of(rows, accuracy={"from": "accuracy"}))
+    assert [axes.get_title() for axes in figure.axes] == ["bars: Acc", "bars: MIS"]
+    panel = figure.axes[0]
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["std", "csg", "csg_fixed"]
+    drawn = {mark: [line.get_xydata().tolist() for line in panel.lines if line.get_marker() == mark] for mark in ".|"}
+    assert drawn["."] == [[[50, 0], [70, 0]], [[80, 1], [90, 1]], [[10, 2]]]
+    assert next(place for place in drawn["|"] if place[0][1] == 0) == [[60, 0]]
+
+
+def test_lines_of_metrics_are_as_high_as_their_methods_need_and_long_names_have_more_room(monkeypatch):
+    shown = {"accuracy": ["std", "csg", "csg_fixed"], "l1_density": ["csg"], "pointing_game": ["csg"]}
+    rows = [{"method": name, "metric": metric, "value": 0.5} for metric, names in shown.items() for name in names]
+
+    def places() -> list[tuple[int, int]]:
+        figure = metrics.draw(results_of(rows, accuracy={"from": "accuracy"}))
+        figure.canvas.draw()
+        heights.append([axes.get_window_extent().height for axes in figure.axes])
+        return [(spec.rowspan.start, spec.colspan.start) for spec in map(plt.Axes.get_subplotspec, figure.axes)]
+
+    heights: list[list[float]] = []
+    assert places() == [(0, 0), (0, 1), (0, 2)]
+    monkeypatch.setattr(metrics, "LONG", len("csg_fixed") - 1)
+    assert places() == [(0, 0), (0, 1), (1, 0)]
+    assert heights[0][0] == pytest.approx(heights[0][2]) and heights[1][0] > 1.2 * heights[1][2]
 
 
 def test_cosines_of_both_groups_are_drawn():

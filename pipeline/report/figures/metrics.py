@@ -7,14 +7,19 @@ from pipeline.metrics.catalogue import about
 from pipeline.report.panels import WIDTH, colour_of
 from pipeline.report.results import Results, mean_and_interval
 
+#: Letters of a method's name that leave room for two panels side by side instead of three.
+LONG = 20
+
 
 def draw(results: Results) -> Figure:
     parts = results.overall.groupby(["dataset", "metric", "of"], sort=False)
     panels = [(*key, part) for key, part in parts if about(key[1]).better != "neither"]
-    columns = min(3, len(panels))
-    lines = -(-len(panels) // columns)
-    height = 0.8 + 0.2 * max(part["method"].nunique() for *_, part in panels)
-    figure, grid = plt.subplots(lines, columns, figsize=(WIDTH / 3 * columns, height * lines), squeeze=False)
+    most = 2 if max(map(len, results.overall["method"])) > LONG else 3
+    columns = min(most, len(panels))
+    lines = [panels[start : start + columns] for start in range(0, len(panels), columns)]
+    heights = [0.8 + 0.2 * max(part["method"].nunique() for *_, part in line) for line in lines]
+    size = (WIDTH / most * columns, sum(heights))
+    figure, grid = plt.subplots(len(lines), columns, figsize=size, height_ratios=heights, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.remove()
     for axes, (dataset, metric, of, chosen) in zip(grid.flat, panels, strict=False):
