@@ -75,6 +75,7 @@ class Session:
         self._history: list[tuple[int, str, float]] = []
         self._epoch = self._step = 0
         self._seconds = 0.0
+        self._started: float | None = None
         self._stopped = False
 
     def autocast(self) -> AbstractContextManager:
@@ -236,8 +237,11 @@ class Session:
         self._started = time.perf_counter()
 
     def _stop_clock(self) -> None:
+        """The seconds since it was started count; those since it was stopped do not."""
         self.compute.wait()
-        self._seconds += time.perf_counter() - self._started
+        if self._started is not None:
+            self._seconds += time.perf_counter() - self._started
+        self._started = None
 
     def _start_epoch(self) -> None:
         self._step = 0

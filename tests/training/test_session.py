@@ -218,17 +218,24 @@ def test_watching_changes_nothing_else():
     assert rows == plain.history().to_pylist()
 
 
-def test_the_clock_counts_training_and_not_what_is_between_epochs(monkeypatch):
+@pytest.mark.parametrize("saves", [False, True])
+def test_the_clock_counts_training_and_not_what_is_between_epochs(monkeypatch, saves):
     now = [0.0]
     monkeypatch.setattr("pipeline.training.session.time", SimpleNamespace(perf_counter=lambda: now[0]))
-    run = session(watched=True)
+    run, states = session(watched=True), []
+
+    def save(state: dict) -> None:
+        states.append(state["seconds"])
+        now[0] += 1000
+
+    run._resume = SimpleNamespace(load=lambda device: None, due=lambda: saves, save=save)
     for epoch in run.epochs(options(clock=True)):
         now[0] += 2.0 + epoch
         run.record(loss=0.5)
         now[0] += 100
     rows = [(row["metric"], row["value"]) for row in run.history().to_pylist()]
     seconds = [value for metric, value in rows if metric == "seconds"]
-    assert seconds == [2.0, 5.0, 9.0]
+    assert seconds == [2.0, 5.0, 9.0] and states == (seconds if saves else [])
     assert [metric for metric, _ in rows[:3]] == ["seconds", "loss", "test_accuracy"]
 
 
