@@ -1,28 +1,16 @@
-"""Stochastic Block-ADMM: its three orders of updates in literal form, resumed runs, records, and that it learns."""
+"""Updates of Block-ADMM against their literal form, its penalty, that it learns, and its settings."""
 
 import json
 from itertools import pairwise
 
 import pytest
 import torch
-from literal_blocks import (
-    CLASSES,
-    CONVOLUTIONAL,
-    COUNT,
-    CPU,
-    NETWORK,
-    Literal,
-    curve,
-    equal,
-    session,
-    state_of,
-    stop_after,
-)
+from literal_admm import LiteralAdmm, options
+from literal_blocks import CLASSES, CPU, NETWORK, curve, session, state_of
 from pydantic import ValidationError
 from sklearn.datasets import load_digits
-from torch import Tensor, nn
+from torch import nn
 
-from pipeline.checkpoints import load_checkpoint, save_checkpoint
 from pipeline.errors import UserError
 from pipeline.methods import block_admm, std
 from pipeline.methods.block_admm import Run, adapt_, sweep_
@@ -31,7 +19,7 @@ from pipeline.settings import parse_slice
 from pipeline.settings.methods import Std
 from pipeline.settings.networks import Mlp
 from pipeline.settings.splitting import BlockAdmm
-from pipeline.splitting import linear_blocks, memory
+from pipeline.splitting import linear_blocks
 from pipeline.splitting.blocks import Blocks, cut
 from pipeline.splitting.linear_blocks import LinearBlocks, split
 from pipeline.splitting.variables import Descent
@@ -39,75 +27,6 @@ from pipeline.training.data import Images
 from pipeline.training.resume import Resume
 from pipeline.training.session import Session
 from pipeline.training.streams import seeded
-
-EVERYTHING = torch.arange(COUNT)
-
-
-def options(**changes) -> BlockAdmm:
-    return BlockAdmm(kind="block_admm", **{"network": NETWORK, "epochs": 3, "batch_size": 16, **changes})
-
-
-class LiteralAdmm(Literal):
-    """Algorithm 2: every update for itself, on the newest values of all others."""
-
-    def __init__(self, run: Session, settings: BlockAdmm) -> None:
-        first = Run(session(settings.network), settings)
-        found = {name: first.blocks.parts(values.clone()) for name, values in first.kept.items() if name in ("z", "u")}
-        nothing = [torch.zeros(COUNT, *shape) for shape in first.blocks.shapes]
-        super().__init__(run, settings, found.get("z", nothing))
-        self.u = found.get("u", [values.clone() for values in nothing])
-
-    def violation(self, t: int, below: Tensor, z: Tensor, rows: Tensor) -> Tensor:
-        return z - self.blocks[t](below) + self.u[t][rows]
-
-    def sweep(self, rows: Tensor) -> None:
-        blocks, beta = range(len(self.blocks)), self.settings.beta
-        for t in reversed(blocks) if self.settings.order == "reverse" else blocks:
-            z = self.z[t][rows].clone().requires_grad_()
-            objective = beta / 2 * self.violation(t, self.below(t, rows), z, rows).square().sum()
-            if t == blocks[-1]:
-                objective = objective + self.loss(z, rows)
-            else:
-                objective = objective + beta / 2 * self.violation(t + 1, z, self.z[t + 1][rows], rows).square().sum()
-            self.move(t, rows, torch.autograd.grad(objective, z)[0])
-
-    def weights(self, rows: Tensor) -> None:
-        for t in range(len(self.blocks)):
-            squares = self.violation(t, self.below(t, rows), self.z[t][rows], rows).square().sum()
-            self.step_weights(t, self.settings.beta / 2 * squares, len(rows))
-
-    @torch.no_grad()
-    def duals(self, rows: Tensor) -> None:
-        for t in range(len(self.blocks) if self.settings.duals else 0):
-            self.u[t][rows] = self.violation(t, self.below(t, rows), self.z[t][rows], rows)
-
-    def run_epochs(self) -> None:
-        settings = self.settings
-        for epoch in range(settings.epochs):
-            if settings.updates == "cycle":
-                self.begin_visit()
-                for _ in range(settings.n_z):
-                    self.sweep(EVERYTHING)
-                for rows in self.batches(epoch, settings.n_theta):
-                    self.weights(rows)
-                self.duals(EVERYTHING)
-            else:
-                for rows in self.batches(epoch):
-                    self.visit(rows)
-
-    def visit(self, rows: Tensor) -> None:
-        settings = self.settings
-        online = settings.updates == "online"
-        self.begin_visit()
-        if online:
-            self.forward(rows)
-        for _ in range(settings.inner if online else 1):
-            for _ in range(settings.n_z):
-                self.sweep(rows)
-            for _ in range(settings.n_theta):
-                self.weights(rows)
-            self.duals(rows)
-
 
 VARIANTS = {
     "cycle": {},
@@ -238,147 +157,6 @@ def test_passes_over_a_few_rows_change_nothing(monkeypatch):
     block_admm.fit(parts, options(n_z=2))
     for name, weight in whole.network.state_dict().items():
         assert torch.allclose(weight, parts.network.state_dict()[name], rtol=0, atol=1e-6), name
-
-
-# What is kept.
-
-
-def test_z_starts_at_the_forward_pass_and_u_small(tmp_path):
-    with Resume(tmp_path, "state", seconds=0) as resume:
-        run = session(resume=resume)
-        kept = {name: values.clone() for name, values in Run(run, options(dual_init=0.02)).kept.items()}
-    values, expected = run.images.pixels / 255, []
-    for stage in run.network.stages().values():
-        values = stage(values)
-        expected.append(values)
-    assert torch.allclose(kept["z"], torch.cat(expected, dim=1), rtol=0, atol=1e-6)
-    assert 0 <= kept["u"].min() < 0.001 and 0.019 < kept["u"].max() <= 0.02 and kept["u"].std() > 0.005
-
-
-@pytest.mark.parametrize("updates", ["cycle", "mini_batch", "online"])
-def test_storage_changes_at_most_the_rounding(tmp_path, updates):
-    """A file holds what memory does, to the bit. bfloat16 has 8 bits: all weights together are off by less than 1 % of
-    their size after three cycles, Z and U by less than 3 %."""
-    found = {}
-    for storage in ("float32", "bfloat16", "disk"):
-        with Resume(tmp_path, storage, seconds=0) as resume:
-            run = session(resume=resume)
-            block_admm.fit(run, options(updates=updates, storage=storage))
-            found[storage] = {name: values for name, values in state_of(resume).items() if name != "penalty"}
-            assert {values.dtype for values in found[storage].values()} == {
-                torch.bfloat16 if storage == "bfloat16" else torch.float32
-            }
-            found[storage]["weights"] = torch.cat([weight.detach().flatten() for weight in run.network.parameters()])
-    assert equal(found["disk"], found["float32"])
-    for name, exact in found["float32"].items():
-        error = (found["bfloat16"][name] - exact).norm() / exact.norm()
-        assert 0 < error < (0.01 if name == "weights" else 0.03), name
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({}, "variables: 72 numbers for each of 50 images, 0.0 MB as float32 (z, u), of "),
-        ({"storage": "disk", "duals": False}, "variables: 36 numbers for each of 50 images, 0.0 MB as disk (z), of "),
-        ({"z_optimiser": "adam_persistent", "zeta": 0.01, "storage": "bfloat16"}, "variables: 144 numbers for each "),
-    ],
-)  # fmt: skip
-def test_a_job_says_what_its_variables_take_and_begins_only_with_that_free(capsys, monkeypatch, changes, said):
-    Run(session(), options(**changes))
-    assert capsys.readouterr().out.startswith(said)
-    monkeypatch.setattr(memory, "free_bytes", lambda storage, device: 3599)
-    with pytest.raises(UserError, match=r"^methods\.tried: the variables of all images take 0\.0 GB as "):
-        Run(session(), options(**changes))
-
-
-def test_nothing_is_said_of_variables_where_none_are_kept(capsys):
-    Run(session(), options(updates="online", duals=False))
-    assert capsys.readouterr().out == ""
-
-
-@pytest.mark.parametrize("storage", ["float32", "bfloat16", "disk"])
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"updates": "mini_batch", "z_optimiser": "adam_persistent", "zeta": 0.01},
-        {"updates": "online", "inner": 2},
-        {"penalty": "adaptive", "zeta": "auto"},
-        {"network": CONVOLUTIONAL, "cuts": ("stage2",)},
-    ],
-    ids=["cycle", "mini-batch", "online", "adaptive", "convolutional"],
-)
-def test_run_goes_on_where_it_was_killed(tmp_path, storage, changes):
-    settings = options(epochs=4, storage=storage, **changes)
-    with Resume(tmp_path, "whole", seconds=0) as resume:
-        whole = session(settings.network, resume=resume)
-        block_admm.fit(whole, settings)
-        kept = state_of(resume)
-    with Resume(tmp_path, "killed", seconds=0) as resume:
-        killed = session(settings.network, resume=resume)
-        stop_after(killed, 2)
-        with pytest.raises(KeyboardInterrupt):
-            block_admm.fit(killed, settings)
-        again = session(settings.network, seed=0, resume=resume)
-        block_admm.fit(again, settings)
-        assert equal(state_of(resume), kept)
-    assert equal(again.network.state_dict(), whole.network.state_dict())
-    assert again.history() == whole.history()
-
-
-def test_same_seed_gives_the_same_bytes_and_another_seed_others():
-    runs = [session(seed=seed) for seed in (0, 0, 1)]
-    for run in runs:
-        torch.rand(17)
-        block_admm.fit(run, options())
-    first, again, other = (run.network.state_dict() for run in runs)
-    assert equal(first, again) and not equal(first, other)
-    assert runs[0].history() == runs[1].history() != runs[2].history()
-
-
-def test_weights_are_a_checkpoint_of_their_own(tmp_path):
-    """They are views of one vector while training; a checkpoint holds them once each."""
-    run = session()
-    block_admm.fit(run, options(epochs=1))
-    save_checkpoint(tmp_path / "model.safetensors", run.network.state_dict(), {})
-    tensors, _ = load_checkpoint(tmp_path / "model.safetensors")
-    assert equal(tensors, dict(run.network.state_dict()))
-
-
-# Records.
-
-
-def test_history_tells_gaps_and_duals_of_every_block():
-    run, settings = session(), options(epochs=2)
-    block_admm.fit(run, settings)
-    names = {row["metric"] for row in run.history().to_pylist()}
-    blocks = range(1, 6)
-    expected = {"loss", "accuracy", "residual", *(f"residual_{t}" for t in blocks), *(f"dual_{t}" for t in blocks)}
-    assert names == expected
-    with torch.no_grad():
-        logits = run.network(run.images.floats(slice(None)))
-    onehot = torch.eye(CLASSES)[run.images.labels]
-    assert curve(run, "loss")[-1] == pytest.approx(((logits - onehot) ** 2).sum(1).mean().item() / 2, rel=1e-5)
-    assert curve(run, "accuracy")[-1] == pytest.approx((logits.argmax(1) == run.images.labels).float().mean().item())
-
-
-def test_recorded_gaps_are_those_of_what_is_kept(tmp_path):
-    with Resume(tmp_path, "state", seconds=0) as resume:
-        run = session(resume=resume)
-        block_admm.fit(run, options())
-        kept = state_of(resume)
-    blocks = Run(session(), options()).blocks
-    z, below, squares = blocks.parts(kept["z"]), run.images.pixels / 255, []
-    for t, stage in enumerate(run.network.stages().values()):
-        squares.append((z[t] - stage(below)).square().sum().item())
-        below = z[t]
-        size = z[t].square().sum().item()
-        assert curve(run, f"residual_{t + 1}")[-1] == pytest.approx((squares[t] / size) ** 0.5, rel=1e-4)
-        assert curve(run, f"dual_{t + 1}")[-1] == pytest.approx(
-            blocks.parts(kept["u"])[t].abs().mean().item(), rel=1e-4
-        )
-    whole = kept["z"].square().sum().item()
-    assert curve(run, "residual")[-1] == pytest.approx((sum(squares) / whole) ** 0.5, rel=1e-4)
 
 
 # The adaptive penalty.
