@@ -1,138 +1,22 @@
 """Excitation backprop: every connection by hand, zennit beside it, and what has no map."""
 
 import json
-from collections.abc import Callable
 from itertools import product
 
 import pytest
 import torch
 import torchvision
+from literal_excitation import Block, literal_map, made, plain, resnet
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 from zennit.composites import ExcitationBackprop as ZennitComposite
 
 from pipeline.errors import UserError
 from pipeline.explainers import excitation_backprop as module
-from pipeline.explainers import excitation_rules as rules
 from pipeline.explainers.excitation_backprop import enlarged, excitation_backprop, explain, winning_probabilities
 from pipeline.explainers.maps import resized
-from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
-from pipeline.settings.networks import ResnetCifar
 
 NEURONS = torch.tensor([2, 0])
-
-
-def plain() -> nn.Sequential:
-    """Strides, groups, padding, both pools and two linear layers; the last ReLU makes some neurons dead."""
-    return nn.Sequential(
-        nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(inplace=True),
-        nn.Conv2d(4, 4, 3, stride=2, padding=1, groups=2), nn.ReLU(inplace=True), nn.MaxPool2d(2, 1),
-        nn.Conv2d(4, 6, 2), nn.ReLU(), nn.AvgPool2d(2, 1), nn.Dropout(), nn.Flatten(),
-        nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3), nn.ReLU(),
-    )  # fmt: skip
-
-
-class Block(nn.Module):
-    """A residual network that adds and rectifies in place, as torchvision's do, and reshapes by its size."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem, self.norm0 = nn.Conv2d(2, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4)
-        self.branch, self.norm1 = nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4)
-        self.relu, self.head = nn.ReLU(inplace=True), nn.Linear(4, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.relu(self.norm0(self.stem(x)))
-        branch = self.norm1(self.branch(x))
-        branch += x
-        x = nn.functional.relu(branch, inplace=True).mean((2, 3))
-        return self.head(x.view(x.size(0), -1))
-
-
-def resnet() -> nn.Module:
-    settings = ResnetCifar(blocks=1, channels=(4, 4, 6))
-    return build(settings, channels=2, size=(8, 8), classes=3, mean=[0.4] * 2, std=[0.2] * 2)
-
-
-def made(make: Callable[[], nn.Module]) -> tuple[nn.Module, Tensor]:
-    """A network in evaluation mode and double precision, its normalisations with random statistics and signs."""
-    torch.manual_seed(13)
-    network = make().double()
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(layer.weight)
-        if isinstance(layer, nn.BatchNorm2d):
-            nn.init.uniform_(layer.weight, 0.5, 1.5)
-            layer.weight.data[::2] *= -1
-            nn.init.normal_(layer.bias)
-            layer.running_mean.normal_()
-            layer.running_var.uniform_(0.5, 2)
-    if hasattr(network, "features") and hasattr(network, "maps"):
-        network.head.float()  # features are in single precision
-    return network.eval(), torch.randn(4, 2, 8, 8, dtype=torch.float64)
-
-
-def handed_on(shares: list[tuple[tuple, float]], probability: float, below: Tensor) -> None:
-    """One neuron's winning probability to the neurons below, by their `shares` w⁺a."""
-    total = sum(share for _, share in shares)
-    for place, share in shares:
-        if total > 0:
-            below[place] += probability * share / total
-
-
-def literal(layer: nn.Module, values: Tensor, signals: Tensor, sign: int = 1) -> Tensor:
-    """Probabilities below a layer for one image: neuron by neuron and connection by connection."""
-    below = torch.zeros_like(values)
-    if isinstance(layer, nn.Flatten):
-        return signals.view_as(values)
-    if isinstance(layer, nn.Linear):
-        for i, probability in enumerate(signals.tolist()):
-            weights = (sign * layer.weight[i]).tolist()
-            handed_on([((j,), max(w, 0) * values[j].item()) for j, w in enumerate(weights)], probability, below)
-        return below
-    if not isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
-        return signals
-    window = layer.kernel_size if isinstance(layer, nn.Conv2d) else (layer.kernel_size,) * 2
-    stride, padding = (
-        setting[0] if isinstance(setting, tuple) else setting for setting in (layer.stride, layer.padding)
-    )
-    for o, y, x in product(*map(range, signals.shape)):
-        sources = []
-        for dy, dx in product(*map(range, window)):
-            row, column = y * stride + dy - padding, x * stride + dx - padding
-            if 0 <= row < values.shape[1] and 0 <= column < values.shape[2]:
-                if isinstance(layer, nn.Conv2d):
-                    inputs = layer.in_channels // layer.groups
-                    first = o // (layer.out_channels // layer.groups) * inputs
-                    for c in range(inputs):
-                        weight = max(sign * layer.weight[o, c, dy, dx].item(), 0)
-                        sources.append(((first + c, row, column), weight * values[first + c, row, column].item()))
-                else:
-                    sources.append(((o, row, column), values[o, row, column].item()))
-        if isinstance(layer, nn.MaxPool2d):
-            sources = [max(sources, key=lambda source: source[1])]
-        handed_on(sources, signals[o, y, x].item(), below)
-    return below
-
-
-def literal_map(network: nn.Sequential, image: Tensor, neuron: int, contrastive: bool) -> Tensor:
-    """The map of one image at the first ReLU, NaN if there is none; the network ends in Linear or its ReLU."""
-    values = [image]
-    for layer in network:
-        values.append(layer(values[-1].clone()[None])[0])
-    if values[-1][neuron] <= 0:
-        return torch.full(values[2].shape[1:], torch.nan, dtype=image.dtype)
-    signals = torch.zeros_like(values[-1])
-    signals[neuron] = 1
-    # A layer that works in place has overwritten nothing here, since it was given a clone.
-    for index in range(len(network) - 1, 1, -1):
-        winners = literal(network[index], values[index], signals)
-        if contrastive and index == len(network) - 2:
-            winners = winners - literal(network[index], values[index], signals, sign=-1)
-        signals = winners
-    total = signals.sum(0).clamp(min=0)
-    return total / total.sum()
 
 
 @torch.no_grad()
@@ -192,97 +76,6 @@ def test_batch_of_neurons_and_images_is_one_at_a_time(make, contrastive):
     own = excitation_backprop(network, images, each, contrastive=contrastive)
     everyone = excitation_backprop(network, images, torch.arange(3), contrastive=contrastive)
     assert torch.allclose(own[:, 0], everyone[range(4), each[:, 0]], atol=1e-7, equal_nan=True)
-
-
-def test_no_bias_takes_part():
-    network, images = made(plain)
-    expected = excitation_backprop(network, images, NEURONS, start="12")
-    nn.init.normal_(network[12].bias)  # of the neurons themselves: no activation below them changes
-    assert torch.equal(excitation_backprop(network, images, NEURONS, start="12"), expected)
-    values, signals = network[:2](images), torch.rand(3, *network[:3](images).shape, dtype=images.dtype)
-    expected = rules.weigh(network[2], values, signals)
-    nn.init.normal_(network[2].bias)
-    assert torch.equal(rules.weigh(network[2], values, signals), expected)
-
-
-@pytest.mark.parametrize("contrastive", [False, True])
-def test_normalisation_is_folded_into_the_convolution(contrastive):
-    network, images = made(lambda: nn.Sequential(
-        nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ReLU(), nn.Flatten(), nn.Linear(80, 3)
-    ))  # fmt: skip
-    assert (network[3].weight < 0).any() and (network[3].weight > 0).any()
-    fused = nn.Sequential(*network[:2], fuse_conv_bn_eval(network[2], network[3]), *network[4:]).eval()
-    # Started at the logits, and at single places of a normalised map, where the contrast meets the folded weights.
-    for start, place in ((None, None), ("4", "3")):
-        neurons = torch.arange(3) if start is None else torch.arange(0, 80, 7)
-        ours = excitation_backprop(network, images, neurons, start=start, contrastive=contrastive)
-        expected = excitation_backprop(fused, images, neurons, start=place, contrastive=contrastive)
-        assert torch.allclose(ours, expected, atol=1e-12, equal_nan=True) and ours.nansum() > 10
-
-
-def test_normalisation_after_anything_else_passes_what_it_does_not_turn():
-    network = nn.Sequential(nn.ReLU(), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(4, 1, bias=False)).double()
-    nn.init.ones_(network[3].weight)
-    network[1].weight.data = torch.tensor([2.0, -1.0]).double()
-    network[1].bias.data = torch.tensor([0.0, 5.0]).double()
-    image = torch.tensor([[[[1.0, 3.0]], [[1.0, 1.0]]]]).double()
-    found = winning_probabilities(network.eval(), image, torch.tensor([0]), contrastive=False)
-    values = network[:3](image)[0]
-    assert torch.allclose(found[0, 0, 0, 0], values[:2] / values.sum())
-    assert (found[0, 0, 1] == 0).all()
-
-
-def test_maximum_takes_all_and_average_shares():
-    values = torch.tensor([[[[1.0, 2.0], [0.0, 5.0]], [[4.0, 1.0], [2.0, 1.0]]]])
-    for pool, expected in (
-        (nn.MaxPool2d(2), [[0, 0, 0, 1.0], [0, 0, 0, 0]]),
-        (nn.AvgPool2d(2), [[1 / 8, 2 / 8, 0, 5 / 8], [0, 0, 0, 0]]),
-        (nn.AdaptiveAvgPool2d(1), [[1 / 8, 2 / 8, 0, 5 / 8], [0, 0, 0, 0]]),
-    ):
-        network = nn.Sequential(nn.ReLU(), pool, nn.Flatten()).eval()
-        found = winning_probabilities(network, values, torch.tensor([0]), contrastive=False)
-        assert torch.allclose(found[0, 0].flatten(1), torch.tensor(expected))
-
-
-@torch.no_grad()
-def test_residual_sum_shares_in_proportion_to_what_is_positive():
-    network, images = made(Block)
-    first = torch.relu(network.norm0(network.stem(images)))
-    branch = network.norm1(network.branch(first))
-    last = torch.relu(branch + first)
-    excited = last * network.head.weight[2].clamp(min=0)[:, None, None]
-    top = excited / excited.sum((1, 2, 3), keepdim=True)
-    by_branch, by_shortcut = branch.clamp(min=0), first
-    shares = top / (by_branch + by_shortcut).clamp(min=1e-300)
-    folded = fuse_conv_bn_eval(network.branch, network.norm1)
-    expected = by_shortcut * shares + torch.stack(
-        [literal(folded, values, signals) for values, signals in zip(first, by_branch * shares, strict=True)]
-    )
-    found = winning_probabilities(network, images, torch.tensor([2]), contrastive=False)
-    assert torch.allclose(found[:, 0], expected, atol=1e-12)
-    assert (branch < 0).any() and torch.allclose(expected.sum((1, 2, 3)), torch.ones(4).double())
-    # Read inside the branch, only what went through the branch is there.
-    inside = winning_probabilities(network, images, torch.tensor([2]), stop="norm1", contrastive=False)
-    assert torch.allclose(inside[:, 0], by_branch * shares, atol=1e-12) and inside.sum() < 4
-
-
-class Scaled(nn.Module):
-    """A residual sum whose branch, which exchanges two neurons, counts 0.2."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.branch = nn.Linear(2, 2, bias=False)
-        self.branch.weight.data = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
-
-    def forward(self, x: Tensor) -> Tensor:
-        first = torch.relu(x)
-        return self.branch(first) * 0.2 + first
-
-
-def test_positive_factors_count_in_sums_and_hand_everything_on():
-    found = winning_probabilities(Scaled().eval(), torch.tensor([[1.0, 3.0]]), torch.tensor([0]), contrastive=False)
-    # Neuron 0 is 0.2 · 3 + 1.
-    assert torch.allclose(found.flatten(), torch.tensor([1.0, 0.6]) / 1.6)
 
 
 def test_head_is_the_network_that_goes_on_with_it():

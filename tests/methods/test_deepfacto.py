@@ -1,4 +1,4 @@
-"""DeepFacto: its cycle in literal form, each step's own promise, the warm start, resumed runs, and that it learns."""
+"""DeepFacto: its cycle against the literal form, the warm start, resumed runs, and that it learns."""
 
 import json
 from copy import deepcopy
@@ -6,203 +6,26 @@ from itertools import pairwise
 
 import pytest
 import torch
-from literal_blocks import CLASSES, CONVOLUTIONAL, COUNT, CPU, curve, equal, session, state_of, stop_after
+from literal_blocks import CONVOLUTIONAL, COUNT, CPU, curve, equal, session, state_of, stop_after
+from literal_facto import EMBEDDING, RANK, SIDE, LiteralFacto, images_of, options, started
 from pydantic import ValidationError
-from torch import Tensor
 from torch.nn.functional import linear, normalize
 
 from pipeline.errors import UserError
 from pipeline.methods import deepfacto, std
-from pipeline.methods.deepfacto import Run, closest_maps, step_embeddings_
 from pipeline.models.resnet_cifar import build
 from pipeline.settings import parse_slice
 from pipeline.settings.methods import Std
 from pipeline.settings.networks import Mlp, ResnetCifar
 from pipeline.settings.splitting import DeepFacto
-from pipeline.splitting.nmf import maps_of, normalise_, rows_of, safe_step, scores, step_scores_, sweep_factors_
+from pipeline.splitting.nmf import maps_of, rows_of, scores, sweep_factors_
 from pipeline.training.data import Images
 from pipeline.training.resume import Resume
 from pipeline.training.session import Session
 from pipeline.training.streams import seeded, stream
 from pipeline.training.triplets import identity_batches, triplet_losses
 
-RANK, EMBEDDING, SIDE = 2, 5, 2
-
-
-def options(**changes) -> DeepFacto:
-    small = {"rank": RANK, "embedding": EMBEDDING, "identities": 3, "images_each": 4, "warm_epochs": 2}
-    course = {"network": CONVOLUTIONAL, "epochs": 3, "batch_size": 16}
-    return DeepFacto(kind="deepfacto", **{**small, **course, **changes})
-
-
-def started(**changes) -> Run:
-    """A run after its warm start, of which two images are the only ones of their classes."""
-    trained = session(CONVOLUTIONAL)
-    trained.images.labels = torch.arange(COUNT) % CLASSES
-    trained.images.labels[[7, 30]] = torch.tensor([4, 5])
-    run = Run(trained, options(**changes))
-    run.warm_start()
-    return run
-
-
-def images_of(run: Run) -> Tensor:
-    return run.images.pixels / 255
-
-
-# One step after the other.
-
-
-class Problem:
-    """Variables of eq. 4.13 in double precision, 8 images of 3 positions, as the pure steps take them."""
-
-    beta, gamma, margin = 1.3, 0.7, 0.5
-
-    def __init__(self, seed: int) -> None:
-        draws = torch.Generator().manual_seed(seed)
-
-        def normal(*shape: int) -> Tensor:
-            return torch.randn(shape, dtype=torch.float64, generator=draws)
-
-        self.labels = torch.arange(8) % 3
-        self.given, self.z1 = normal(24, 6).abs(), normal(24, 6).abs()
-        self.u1, self.v = 0.3 * normal(24, 6), 0.3 * normal(24, 6)
-        self.factors, self.s = normal(6, 2).abs(), normal(8, 6).abs()
-        self.weight, self.bias = normal(4, 6), normal(4)
-        self.z2, self.u2 = 3 * normal(8, 4), 0.3 * normal(8, 4)
-
-    @property
-    def outputs(self) -> Tensor:
-        return self.s @ self.weight.T + self.bias
-
-    @property
-    def products(self) -> Tensor:
-        return self.s.view(24, 2) @ self.factors.T
-
-    def lagrangian(self) -> float:
-        squares = self.beta * (self.z1 - self.given + self.u1).square().sum()
-        squares += self.gamma * (self.z1 - self.products + self.v).square().sum()
-        squares += self.beta * (self.z2 - self.outputs + self.u2).square().sum()
-        return (triplet_losses(self.z2, self.labels, self.margin).sum() + squares / 2).item()
-
-    def step(self, name: str) -> None:
-        targets = self.z1 + self.v
-        if name == "z2":
-            # The loss bends: the thesis' steps of 0.5 promise nothing, short ones do.
-            rates = {"zeta": 0.01, "beta": self.beta, "margin": self.margin}
-            step_embeddings_(self.z2, self.outputs, self.u2, self.labels, **rates)
-        elif name == "s":
-            weights = {"gamma": self.gamma, "beta": self.beta, "steps": 5}
-            weights["length"] = safe_step(self.factors, self.weight, self.gamma, self.beta)
-            step_scores_(self.s, targets, self.factors, self.weight, self.z2 + self.u2 - self.bias, **weights)
-        elif name == "m":
-            by_position = self.s.view(24, 2)
-            sweep_factors_(self.factors, targets.T @ by_position, by_position.T @ by_position)
-        elif name == "lengths":
-            normalise_(self.factors, self.s, self.weight)
-        else:
-            self.z1 = closest_maps(self.given - self.u1, self.products - self.v, self.beta, self.gamma)
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_no_primal_step_raises_the_lagrangian(seed):
-    problem = Problem(seed)
-    value = first = problem.lagrangian()
-    for _ in range(15):
-        for name in ("z2", "s", "m", "lengths", "z1"):
-            problem.step(name)
-            before, value = value, problem.lagrangian()
-            assert value <= before * (1 + 1e-12), name
-            if name == "lengths":
-                assert value == pytest.approx(before, rel=1e-12)
-            assert (problem.s >= 0).all() and (problem.factors >= 0).all() and (problem.z1 >= 0).all()
-    assert value < first / 2
-
-
-def test_maps_are_the_minimum_of_both_terms():
-    near, products = torch.randn(2, 40, 3, dtype=torch.float64, generator=stream(0, "maps"))
-    found = closest_maps(near, products, 1.3, 0.7)
-    slope = 1.3 * (found - near) + 0.7 * (found - products)
-    assert (found >= 0).all() and (found == 0).any()
-    assert (
-        torch.allclose(slope[found > 0], torch.zeros(()).double(), rtol=0, atol=1e-14)
-        and (slope[found == 0] >= 0).all()
-    )
-
-
 # The whole cycle.
-
-
-class LiteralFacto:
-    """Section 4.1 by autograd on eq. 4.13, all images at once, maps as N×K×h×w and scores as N×h×w×r."""
-
-    def __init__(self, run: Run) -> None:
-        """Begins where the warm start of `run` ended."""
-        self.settings, self.seed, self.labels = run.settings, run.session.seed, run.labels
-        self.network, self.images = deepcopy(run.session.network).eval(), images_of(run)
-        self.embedding, self.m = deepcopy(run.embedding), run.factors.clone()
-        self.z1 = maps_of(run.kept["z1"].view(-1, 3), SIDE, SIDE).clone()
-        self.u1, self.v = torch.zeros_like(self.z1), torch.zeros_like(self.z1)
-        self.s, self.z2 = run.kept["s"].view(COUNT, SIDE, SIDE, RANK).clone(), run.kept["z2"].clone()
-        self.u2 = torch.zeros_like(self.z2)
-        self.optimisers = [
-            torch.optim.Adam(self.network.backbone.parameters(), 1e-4),
-            torch.optim.Adam(self.embedding.parameters(), 1e-3),
-        ]
-
-    def terms(self, rows: Tensor | slice = slice(None), **changed: Tensor) -> list[Tensor]:
-        """The three penalties of eq. 4.13 of those images, each with its weight."""
-        z1, s, m, z2 = (changed.get(name, getattr(self, name)) for name in ("z1", "s", "m", "z2"))
-        z1, s, z2 = z1[rows], s[rows], z2[rows]
-        products = torch.einsum("nhwr,kr->nkhw", s, m)
-        squares = [
-            self.settings.beta * (z1 - self.network.maps(self.images[rows]) + self.u1[rows]).square().sum(),
-            self.settings.gamma * (z1 - products + self.v[rows]).square().sum(),
-            self.settings.beta * (z2 - self.embedding(s.flatten(1)) + self.u2[rows]).square().sum(),
-        ]
-        return [square / 2 for square in squares]
-
-    def loss(self, z2: Tensor, epoch: int) -> Tensor:
-        settings, draws = self.settings, stream(self.seed, "shuffle", "classes", epoch)
-        dealt = identity_batches(self.labels, settings.identities, settings.images_each, draws)
-        return sum(triplet_losses(z2[rows], self.labels[rows], settings.margin).sum() for rows in dealt)
-
-    def slope(self, name: str, epoch: int | None = None) -> Tensor:
-        leaf = getattr(self, name).clone().requires_grad_()
-        objective = sum(self.terms(**{name: leaf}))
-        return torch.autograd.grad(objective if epoch is None else objective + self.loss(leaf, epoch), leaf)[0]
-
-    def cycle(self, epoch: int) -> float:
-        """All updates; gives the augmented Lagrangian before those of the duals."""
-        settings = self.settings
-        self.z2 = self.z2 - settings.zeta * self.slope("z2", epoch)
-        weight = self.embedding.weight.detach()
-        norms = [torch.linalg.eigvalsh(matrix.T @ matrix)[-1] for matrix in (self.m, weight)]
-        for _ in range(settings.score_steps):
-            step = 1 / (settings.gamma * norms[0] + settings.beta * norms[1])
-            self.s = (self.s - step * self.slope("s")).clamp_min(0)
-        for j in range(RANK):
-            curvature = settings.gamma * self.s[..., j].square().sum()
-            self.m[:, j] = (self.m[:, j] - self.slope("m")[:, j] / curvature).clamp_min(0)
-        for j in range(RANK):
-            length = self.m[:, j].norm()
-            self.m[:, j] /= length
-            self.s[..., j] *= length
-            weight[:, j::RANK] /= length
-        self.z1 = (self.z1 - self.slope("z1") / (settings.beta + settings.gamma)).clamp_min(0)
-        order = torch.randperm(COUNT, generator=stream(self.seed, "shuffle", epoch))
-        for rows in order[: COUNT // settings.batch_size * settings.batch_size].split(settings.batch_size):
-            for optimiser in self.optimisers:
-                optimiser.zero_grad()
-            block, _, linear = self.terms(rows)
-            ((block + linear) / len(rows)).backward()
-            for optimiser in self.optimisers:
-                optimiser.step()
-        with torch.no_grad():
-            value = (sum(self.terms()) + self.loss(self.z2, epoch)).item()
-            self.u1 += self.z1 - self.network.maps(self.images)
-            self.v += self.z1 - torch.einsum("nhwr,kr->nkhw", self.s, self.m)
-            self.u2 += self.z2 - self.embedding(self.s.flatten(1))
-        return value
 
 
 @pytest.mark.parametrize("changes", [{}, {"beta": 2.0, "gamma": 0.5, "zeta": 0.1, "score_steps": 2}])
