@@ -1,6 +1,5 @@
 """A training run from outside: which batches, learning rates, records and progress lines a method gets."""
 
-import hashlib
 import io
 from contextlib import redirect_stderr
 from copy import deepcopy
@@ -20,10 +19,9 @@ from pipeline.settings.networks import ResnetCifar
 from pipeline.settings.training import Sgd, Steps
 from pipeline.training.compute import Compute
 from pipeline.training.data import Images
-from pipeline.training.progress import Progress
 from pipeline.training.schedule import learning_rate, optimiser_of
 from pipeline.training.session import Session
-from pipeline.training.streams import derive, seeded, stream
+from pipeline.training.streams import seeded, stream
 
 CPU = Compute(torch.device("cpu"), "fp32")
 NETWORK = ResnetCifar(blocks=1, channels=(2, 2, 6))
@@ -271,85 +269,6 @@ def test_a_method_can_let_an_epoch_be_the_last():
         run.record(residual=0.0)
     assert [row["epoch"] for row in run.history().to_pylist()] == [0, 1, 2]
     assert [state["epoch"] for state in saved] == [1, 2], "a state of after the end would be trained on"
-
-
-# Streams.
-
-
-def test_streams_differ_by_seed_name_and_number():
-    seeds = [
-        derive(seed, *names)
-        for seed in range(3)
-        for names in [("init",), ("shuffle", 0), ("shuffle", 1), ("augment", 0, 1), ("augment", 1, 0), ("augment", 10)]
-    ]
-    assert len(set(seeds)) == len(seeds)
-    assert all(0 <= seed < 2**63 for seed in seeds)
-
-
-def test_a_stream_is_fixed_for_ever():
-    """Runs of today and of tomorrow, of one process and of another, must share it."""
-    assert derive(0, "shuffle", 3) == int(hashlib.sha256(b"0/shuffle/3").hexdigest()[:16], base=16) // 2
-    assert derive(0, "init") == 1519069808562059438
-
-
-def test_a_stream_does_not_depend_on_what_was_drawn_before():
-    def draw(*names) -> list[int]:
-        return torch.randint(0, 1000, (5,), generator=stream(0, *names)).tolist()
-
-    forwards = [draw("shuffle", 0), draw("shuffle", 1), draw("augment", 0, 0)]
-    backwards = [draw("augment", 0, 0), draw("shuffle", 1), draw("shuffle", 0)]
-    assert forwards == backwards[::-1]
-    assert len({str(numbers) for numbers in forwards}) == 3
-
-
-def test_seeded_block_is_the_stream_and_leaves_the_global_generator_alone():
-    torch.manual_seed(5)
-    expected = torch.rand(2)
-    torch.manual_seed(5)
-    with seeded(0, "init"):
-        assert torch.equal(torch.rand(3), torch.rand(3, generator=stream(0, "init")))
-    assert torch.equal(torch.rand(2), expected)
-
-
-# Progress.
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def show(out: io.StringIO) -> str:
-    progress = Progress(epochs=3, steps=2, out=out)
-    for epoch in range(3):
-        for _ in range(2):
-            progress.step(16)
-        progress.epoch(epoch, {"loss": 1.23456, "accuracy": 0.5})
-    progress.finish()
-    return out.getvalue()
-
-
-def test_progress_is_one_plain_line_an_epoch_away_from_terminals():
-    text = show(io.StringIO())
-    assert "\r" not in text and "\033" not in text and text.endswith("left\n")
-    lines = text.splitlines()
-    assert [line.split("  ")[0] for line in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
-    assert "loss 1.235  accuracy 0.5" in lines[0] and lines[2].endswith("images/s  0:00 left")
-
-
-def test_progress_of_epochs_without_steps_counts_their_images():
-    out = io.StringIO()
-    progress = Progress(epochs=2, steps=5, out=out)
-    progress.start -= 10
-    progress.sweep(1000)
-    progress.epoch(0, {"accuracy": 0.5})
-    assert out.getvalue() == "epoch 1/2  accuracy 0.5  100 images/s  0:10 left\n"
-
-
-def test_progress_is_one_live_line_on_a_terminal():
-    text = show(Terminal())
-    assert text.count("\n") == 1 and text.endswith("\n")
-    assert text.count("\r\033[K") == 3
 
 
 def test_training_shows_its_progress_on_the_standard_error_of_the_moment():
