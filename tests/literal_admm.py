@@ -8,8 +8,6 @@ from pipeline.methods.block_admm import Run
 from pipeline.settings.splitting import BlockAdmm
 from pipeline.training.session import Session
 
-EVERYTHING = torch.arange(COUNT)
-
 
 def options(**changes) -> BlockAdmm:
     return BlockAdmm(kind="block_admm", **{"network": NETWORK, "epochs": 3, "batch_size": 16, **changes})
@@ -48,30 +46,3 @@ class LiteralAdmm(Literal):
     def duals(self, rows: Tensor) -> None:
         for t in range(len(self.blocks) if self.settings.duals else 0):
             self.u[t][rows] = self.violation(t, self.below(t, rows), self.z[t][rows], rows)
-
-    def run_epochs(self) -> None:
-        settings = self.settings
-        for epoch in range(settings.epochs):
-            if settings.updates == "cycle":
-                self.begin_visit()
-                for _ in range(settings.n_z):
-                    self.sweep(EVERYTHING)
-                for rows in self.batches(epoch, settings.n_theta):
-                    self.weights(rows)
-                self.duals(EVERYTHING)
-            else:
-                for rows in self.batches(epoch):
-                    self.visit(rows)
-
-    def visit(self, rows: Tensor) -> None:
-        settings = self.settings
-        online = settings.updates == "online"
-        self.begin_visit()
-        if online:
-            self.forward(rows)
-        for _ in range(settings.inner if online else 1):
-            for _ in range(settings.n_z):
-                self.sweep(rows)
-            for _ in range(settings.n_theta):
-                self.weights(rows)
-            self.duals(rows)

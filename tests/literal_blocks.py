@@ -42,6 +42,9 @@ def state_of(resume: Resume) -> dict[str, Tensor]:
     return resume.load(CPU.device)["tracked"]
 
 
+EVERYTHING = torch.arange(COUNT)
+
+
 class Literal:
     """The perceptron of `run` cut behind each layer, with variables z and, for all images, an Adam for each block."""
 
@@ -98,6 +101,44 @@ class Literal:
         self.optimisers[t].zero_grad()
         (objective / count).backward()
         self.optimisers[t].step()
+
+    def sweep(self, rows: Tensor) -> None:
+        """One step of all z of these images."""
+        raise NotImplementedError
+
+    def weights(self, rows: Tensor) -> None:
+        """One step of all Θ on these images."""
+        raise NotImplementedError
+
+    def duals(self, rows: Tensor) -> None:
+        """A step of all duals of these images, where there are any."""
+
+    def run_epochs(self) -> None:
+        settings = self.settings
+        for epoch in range(settings.epochs):
+            if settings.updates == "cycle":
+                self.begin_visit()
+                for _ in range(settings.n_z):
+                    self.sweep(EVERYTHING)
+                for rows in self.batches(epoch, settings.n_theta):
+                    self.weights(rows)
+                self.duals(EVERYTHING)
+            else:
+                for rows in self.batches(epoch):
+                    self.visit(rows)
+
+    def visit(self, rows: Tensor) -> None:
+        settings = self.settings
+        online = settings.updates == "online"
+        self.begin_visit()
+        if online:
+            self.forward(rows)
+        for _ in range(settings.inner if online else 1):
+            for _ in range(settings.n_z):
+                self.sweep(rows)
+            for _ in range(settings.n_theta):
+                self.weights(rows)
+            self.duals(rows)
 
 
 def curve(run: Session, metric: str) -> list[float]:

@@ -8,6 +8,7 @@ from literal_blocks import (
     CLASSES,
     CONVOLUTIONAL,
     COUNT,
+    EVERYTHING,
     NETWORK,
     Literal,
     curve,
@@ -33,8 +34,6 @@ from pipeline.training.losses import mean_loss
 from pipeline.training.resume import Resume
 from pipeline.training.session import Session
 from pipeline.training.streams import seeded
-
-EVERYTHING = torch.arange(COUNT)
 
 
 def options(**changes) -> Gotmare:
@@ -65,25 +64,6 @@ class LiteralGotmare(Literal):
     def weights(self, rows: torch.Tensor) -> None:
         for t in range(len(self.blocks)):
             self.step_weights(t, self.term(t, self.below(t, rows), rows), len(rows))
-
-    def run_epochs(self) -> None:
-        settings = self.settings
-        for epoch in range(settings.epochs):
-            if settings.updates == "cycle":
-                self.begin_visit()
-                for _ in range(settings.n_z):
-                    self.sweep(EVERYTHING)
-                for rows in self.batches(epoch, settings.n_theta):
-                    self.weights(rows)
-                continue
-            for rows in self.batches(epoch):
-                self.begin_visit()
-                self.forward(rows)
-                for _ in range(settings.inner):
-                    for _ in range(settings.n_z):
-                        self.sweep(rows)
-                    for _ in range(settings.n_theta):
-                        self.weights(rows)
 
 
 VARIANTS = {
