@@ -11,6 +11,7 @@ fastest of some cycles each, in turns.
 import argparse
 import json
 import time
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -50,7 +51,7 @@ def compared(name: str, hidden: tuple[int, ...], count: int) -> dict:
     ours, plain = Run(session(settings, count), settings), Plain(session(settings, count), settings)
     seconds: dict[str, list[float]] = {"ours": [], "plain": []}
     difference = 0.0
-    for cycle in range(CYCLES):
+    for cycle in islice(ours.session.epochs(settings, ours.optimiser), CYCLES):
         for contestant, run in (("ours", ours), ("plain", plain)):
             start = time.perf_counter()
             run.cycle(cycle)

@@ -1,6 +1,6 @@
 """Small trainings block by block, and their literal form: a plain loop over blocks and batches, by autograd."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -149,13 +149,16 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def stop_after(run: Session, epochs: int) -> None:
-    """Have `run` be killed before it records one epoch more than `epochs`."""
-    record = run.record
+def stop_in(run: Session, epoch: int, after: int) -> None:
+    """Have `run` be killed in the 0-based `epoch`, behind so many steps of it."""
+    steps = run.steps
 
-    def record_or_stop(**values: float) -> None:
-        if len(curve(run, "loss")) == epochs:
+    def steps_or_stop(planned: Iterable[Tensor]) -> Iterator[Tensor]:
+        for number, rows in enumerate(steps(planned)):
+            if len(curve(run, "loss")) == epoch and number == after:
+                raise KeyboardInterrupt
+            yield rows
+        if len(curve(run, "loss")) == epoch:
             raise KeyboardInterrupt
-        record(**values)
 
-    run.record = record_or_stop
+    run.steps = steps_or_stop

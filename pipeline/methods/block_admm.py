@@ -52,11 +52,14 @@ def fit(session: Session, settings: "BlockAdmm") -> dict[str, Tensor]:
     """Train `session.network`; leaves nothing besides its weights. Z and U are part of a saved state."""
     run = Run(session, settings)
     for epoch in session.epochs(settings, run.optimiser):
-        gaps = run.cycle(epoch) if settings.updates == "cycle" else run.visits(epoch)
+        if settings.updates == "cycle":
+            run.cycle(epoch)
+        else:
+            run.visits(epoch)
         adaptive = {"beta": run.beta} if settings.penalty == "adaptive" else {}
-        session.record(**straight_through(session, settings.loss), **gaps.values(), **adaptive)
+        session.record(**straight_through(session, settings.loss), **run.gaps.values(), **adaptive)
         if adaptive:
-            adapt_(run.penalty, run.kept.get("u"), gaps.norm, settings.shrinkage, settings.beta_limit)
+            adapt_(run.penalty, run.kept.get("u"), run.gaps.norm, settings.shrinkage, settings.beta_limit)
     return {}
 
 
@@ -67,7 +70,10 @@ def columns(network: "Classifier", example: Tensor, settings: "BlockAdmm", name:
 
 
 class Run:
-    """What a training keeps: `kept` are the matrices N×D of all images, `penalty` β and the least |residual| so far."""
+    """What a training keeps: `kept` are the matrices N×D of all images, `penalty` β and the least |residual| so far.
+
+    Of one epoch it keeps `gaps` and, where it visits mini-batches, `lengths` of the steps of Z_1 to Z_T.
+    """
 
     def __init__(self, session: Session, settings: "BlockAdmm") -> None:
         self.session, self.settings = session, settings
@@ -76,10 +82,12 @@ class Run:
         # One operation for all weights, instead of a dozen.
         self.optimiser = optimiser_of([{"params": self.blocks.parameters(), "fused": True}], settings.optimiser)
         self.penalty = torch.tensor([settings.beta, inf], dtype=torch.float64)
+        self.gaps = Gaps(self.blocks, self.blocks.width, self.device)
+        self.lengths = torch.zeros(len(self.blocks), dtype=torch.float64)
         example = self.images.floats(slice(1))
         self.kept = kept_of(session, settings, columns(session.network, example, settings, session.name))
         self._start()
-        session.track(penalty=self.penalty, **self.kept)
+        session.track(penalty=self.penalty, gaps=self.gaps.sums, lengths=self.lengths, **self.kept)
 
     def _start(self) -> None:
         """Z by a forward pass, unless it is built anew for each mini-batch; U uniform, from 0 to `dual_init`."""
@@ -107,20 +115,20 @@ class Run:
         above = [self.beta * norm**2 for norm in self.blocks.spectral_norms()[1:]]
         return [1 / (self.beta + curvature) for curvature in [*above, 1.0]]
 
-    def cycle(self, epoch: int) -> Gaps:
+    def cycle(self, epoch: int) -> None:
         """Z of all images, then Θ on mini-batches, then U of all (schedule C of section 3.3).
 
         What blocks give for Z is the same before U is stepped, behind it, and when the next cycle begins: its Z are
         stepped in the same pass over the images, unless an adaptive penalty changes in between.
         """
-        adaptive, gaps = self.settings.penalty == "adaptive", Gaps(self.blocks, self.blocks.width, self.device)
-        if epoch == 0 or adaptive:
+        adaptive = self.settings.penalty == "adaptive"
+        if (epoch == 0 or adaptive) and not self.session.midway:
             self._over_all(None, steps_z=True)
-        for rows in mini_batches(self.session, self.settings, epoch, self.settings.n_theta):
+        for rows in self.session.steps(mini_batches(self.session, self.settings, epoch, self.settings.n_theta)):
             taken = take(self._only("z", "u"), rows, self.device)
             self._step_weights(self.images.floats(rows), taken["z"], taken.get("u"))
-        self._over_all(gaps, steps_z=not adaptive and epoch + 1 < self.settings.epochs)
-        return gaps
+        self.gaps.sums.zero_()
+        self._over_all(self.gaps, steps_z=not adaptive and epoch + 1 < self.settings.epochs)
 
     def _over_all(self, gaps: Gaps | None, steps_z: bool) -> None:
         """A pass over all images: U, if there are `gaps` to count, and then Z."""
@@ -135,11 +143,13 @@ class Run:
                 self._step_z(outputs, images, z, u, labels, steps_of(self.settings, self.blocks, zetas, taken))
             put(kept, rows, taken)
 
-    def visits(self, epoch: int) -> Gaps:
+    def visits(self, epoch: int) -> None:
         """Z, Θ and U of one mini-batch after another (schedules M and O of section 3.3)."""
-        zetas, gaps = self.zetas(), Gaps(self.blocks, self.blocks.width, self.device)
-        online = self.settings.updates == "online"
-        for rows in mini_batches(self.session, self.settings, epoch):
+        if not self.session.midway:
+            self.gaps.sums.zero_()
+            self.lengths.copy_(torch.tensor(self.zetas(), dtype=torch.float64))
+        zetas, online = self.lengths.tolist(), self.settings.updates == "online"
+        for rows in self.session.steps(mini_batches(self.session, self.settings, epoch)):
             taken = take(self.kept, rows, self.device)
             images, labels, u = self.images.floats(rows), self.images.labels[rows], taken.get("u")
             outputs = self.blocks.outputs(images, None if online else taken["z"])
@@ -151,9 +161,8 @@ class Run:
                 for number in range(self.settings.n_theta):
                     self._step_weights(images, z, u, again=number == 0)
                 outputs = self.blocks.outputs(images, z)
-                self._step_duals(outputs, z, u, gaps if repetition == repetitions - 1 else None)
+                self._step_duals(outputs, z, u, self.gaps if repetition == repetitions - 1 else None)
             put(self.kept, rows, taken)
-        return gaps
 
     def _step_z(
         self, outputs: Tensor, images: Tensor, z: Tensor, u: Tensor | None, labels: Tensor, steps: Descent | AdamSteps

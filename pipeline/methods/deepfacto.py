@@ -64,7 +64,7 @@ def fit(session: Session, settings: "DeepFacto") -> dict[str, Tensor]:
     for epoch in session.epochs(settings, run.optimiser, run.embedding_optimiser):
         # Running statistics stay as they are: images of one batch are of few classes.
         session.network.eval()
-        if epoch == 0:
+        if epoch == 0 and not session.midway:
             run.warm_start()
         found = run.cycle(epoch)
         if not isfinite(found["objective"]):
@@ -171,9 +171,10 @@ class Run:
         # The only images of their class: J is 0 there.
         alone = (self.labels.bincount()[self.labels] == 1).nonzero().flatten()
         visits += alone.split(self.settings.batch_size) if len(alone) else ()
-        self._step_factors(*self._step_scores(visits), visits)
-        self._step_maps(visits)
-        for rows in mini_batches(self.session, self.settings, epoch):
+        if not self.session.midway:
+            self._step_factors(*self._step_scores(visits), visits)
+            self._step_maps(visits)
+        for rows in self.session.steps(mini_batches(self.session, self.settings, epoch)):
             self._step_weights(rows)
         return self._step_duals(visits)
 

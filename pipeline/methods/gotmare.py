@@ -45,8 +45,11 @@ def fit(session: Session, settings: "Gotmare") -> dict[str, Tensor]:
     """Train `session.network`; leaves nothing besides its weights. Z, if it is kept, is part of a saved state."""
     run = Run(session, settings)
     for epoch in session.epochs(settings, run.optimiser):
-        gaps = run.cycle(epoch) if settings.updates == "cycle" else run.visits(epoch)
-        session.record(**straight_through(session, settings.loss), **gaps.values())
+        if settings.updates == "cycle":
+            run.cycle(epoch)
+        else:
+            run.visits(epoch)
+        session.record(**straight_through(session, settings.loss), **run.gaps.values())
     return {}
 
 
@@ -57,7 +60,9 @@ def columns(network: "Classifier", example: Tensor, settings: "Gotmare", name: s
 
 
 class Run:
-    """What a training keeps: `kept` are the matrices of all images, a column for each number of Z_1 to Z_{T-1}."""
+    """What a training keeps: `kept` are the matrices of all images, a column for each number of Z_1 to Z_{T-1}, and of
+    one epoch `gaps` and `lengths` of steps of Z_1 to Z_{T-1}.
+    """
 
     def __init__(self, session: Session, settings: "Gotmare") -> None:
         self.session, self.settings = session, settings
@@ -74,7 +79,9 @@ class Run:
             for rows in self.blocks.chunks(len(self.images)):
                 outputs = self.blocks.outputs(self.images.floats(rows), None)
                 put({"z": self.kept["z"]}, rows, {"z": outputs[:, : self.width]})
-        session.track(**self.kept)
+        self.gaps = Gaps(self.blocks, self.width, self.device)
+        self.lengths = torch.zeros(len(self.blocks) - 1, dtype=torch.float64)
+        session.track(gaps=self.gaps.sums, lengths=self.lengths, **self.kept)
 
     def zetas(self) -> list[float]:
         """Steps of Z_1 to Z_{T-1}: `zeta`, or the inverse of the largest curvature (section 3.4)."""
@@ -84,9 +91,23 @@ class Run:
         beta = self.settings.beta
         return [1 / (beta + curvature) for curvature in [*(beta * norm for norm in inner), last]]
 
-    def cycle(self, epoch: int) -> Gaps:
+    def _begin(self) -> None:
+        """An epoch begins."""
+        self.gaps.sums.zero_()
+        self.lengths.copy_(torch.tensor(self.zetas(), dtype=torch.float64))
+
+    def cycle(self, epoch: int) -> None:
         """Z of all images, then Θ on mini-batches; both with what is kept of Z from earlier cycles."""
-        zetas, gaps = self.zetas(), Gaps(self.blocks, self.width, self.device)
+        if not self.session.midway:
+            self._begin()
+            self._over_all()
+        for rows in self.session.steps(mini_batches(self.session, self.settings, epoch, self.settings.n_theta)):
+            z = take({"z": self.kept["z"]}, rows, self.device)["z"]
+            self._step_weights(self.images.floats(rows), z, self.images.labels[rows])
+
+    def _over_all(self) -> None:
+        """`n_z` sweeps over Z of all images."""
+        zetas = self.lengths.tolist()
         for rows in self.blocks.chunks(len(self.images)):
             taken = take(self.kept, rows, self.device)
             images, labels, z = self.images.floats(rows), self.images.labels[rows], taken["z"]
@@ -94,15 +115,13 @@ class Run:
             for number in range(self.settings.n_z):
                 self._sweep(self.blocks.outputs(images, z, again=number > 0), z, labels, steps)
             put(self.kept, rows, taken)
-        for rows in mini_batches(self.session, self.settings, epoch, self.settings.n_theta):
-            z = take({"z": self.kept["z"]}, rows, self.device)["z"]
-            self._step_weights(self.images.floats(rows), z, self.images.labels[rows], gaps)
-        return gaps
 
-    def visits(self, epoch: int) -> Gaps:
+    def visits(self, epoch: int) -> None:
         """Z from a forward pass and Θ of one mini-batch after another."""
-        zetas, gaps = self.zetas(), Gaps(self.blocks, self.width, self.device)
-        for rows in mini_batches(self.session, self.settings, epoch):
+        if not self.session.midway:
+            self._begin()
+        zetas = self.lengths.tolist()
+        for rows in self.session.steps(mini_batches(self.session, self.settings, epoch)):
             images, labels = self.images.floats(rows), self.images.labels[rows]
             outputs = self.blocks.outputs(images, None)
             z = outputs[:, : self.width].clone()
@@ -113,17 +132,16 @@ class Run:
                         outputs = self.blocks.outputs(images, z, again=number > 0)
                     self._sweep(outputs, z, labels, steps)
                 for number in range(self.settings.n_theta):
-                    self._step_weights(images, z, labels, gaps, again=number == 0)
-        return gaps
+                    self._step_weights(images, z, labels, again=number == 0)
 
     def _sweep(self, outputs: Tensor, z: Tensor, labels: Tensor, steps: Descent | AdamSteps) -> None:
         sweep_(self.blocks, outputs, z, labels, steps, loss=self.settings.loss, beta=self.settings.beta)
 
-    def _step_weights(self, images: Tensor, z: Tensor, labels: Tensor, gaps: Gaps, again: bool = False) -> None:
+    def _step_weights(self, images: Tensor, z: Tensor, labels: Tensor, again: bool = False) -> None:
         """One step of all Θ_t on the mean of β/2 |Z_t − block_t(Z_{t-1})|², of Θ_T on that of J."""
         outputs = self.blocks.outputs(images, z, again=again, count=True)
         violations = z - outputs[:, : self.width]
-        gaps.add(violations, z, None)
+        self.gaps.add(violations, z, None)
         top = gradient(self.settings.loss, outputs[:, self.width :], labels)
         self.blocks.set_gradients(torch.cat([violations.mul_(self.settings.beta), top.neg_()], dim=1))
         self.optimiser.step()

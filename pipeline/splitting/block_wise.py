@@ -97,13 +97,14 @@ def straight_through(session: "Session", loss: str) -> dict[str, float]:
 class Gaps:
     """How far variables are from what the blocks give, and how large duals are, over all rows that are added.
 
-    `width` is how many columns the variables have; blocks beyond have none.
+    `width` is how many columns the variables have; blocks beyond have none. `sums` is all that it keeps.
     """
 
     def __init__(self, blocks: Blocks, width: int, device: torch.device) -> None:
         self._columns = [at for at in blocks.columns if at.stop <= width]
-        self._squares, self._sizes, self._duals = torch.zeros(3, width, dtype=torch.float64, device=device)
-        self._rows = 0
+        #: Of each column squares of residuals, squares of variables, absolute duals, and rows that have duals.
+        self.sums = torch.zeros(4, width, dtype=torch.float64, device=device)
+        self._squares, self._sizes, self._duals, self._rows = self.sums
 
     def add(self, residuals: Tensor, variables: Tensor, duals: Tensor | None) -> None:
         """Count `residuals` Z_t − block_t(Z_{t-1}), `variables` Z_t and `duals` U_t, if there are any, each n×D."""
@@ -123,6 +124,7 @@ class Gaps:
         found = {"residual": (self._squares.sum() / self._sizes.sum()).sqrt().item()}
         for t, at in enumerate(self._columns, 1):
             found[f"residual_{t}"] = (self._squares[at].sum() / self._sizes[at].sum()).sqrt().item()
-        if self._rows:
-            found |= {f"dual_{t}": self._duals[at].mean().item() / self._rows for t, at in enumerate(self._columns, 1)}
+        if self._rows[0]:
+            means = [self._duals[at].mean() / self._rows[0] for at in self._columns]
+            found |= {f"dual_{t}": mean.item() for t, mean in enumerate(means, 1)}
         return found

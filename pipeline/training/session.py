@@ -11,14 +11,16 @@ A method's `fit` reads
 
 and the session supplies the batches, the learning rate, the history, the progress line, and exact resume: a run that
 was killed and started again ends in the same bytes as one that was not. What makes it so: shuffling and augmentation
-follow from seed, epoch and step alone, and the state is taken between two passes of the loop body, never inside one.
+follow from seed, epoch and step alone, and the state is taken between two passes of a loop body, never inside one. A
+method with batches of its own has `session.steps(…)` around them.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from io import StringIO
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 import torch
@@ -39,6 +41,8 @@ from pipeline.training.watch import accuracy
 
 if TYPE_CHECKING:
     from pipeline.settings.training import Course, Path
+
+Step = TypeVar("Step")
 
 
 class Session:
@@ -108,7 +112,7 @@ class Session:
         self._start_epoch()
         if self._resume:
             self._restore(self._resume.load(self.compute.device))
-        first_step = self._epoch * self._steps + self._step
+        first_step = self._epoch * self._steps + min(self._step, self._steps)
         self._progress = Progress(settings.epochs, self._steps, first_step, None if self.group.leads else StringIO())
         while self._epoch < settings.epochs and not self._stopped:
             if optimisers:
@@ -145,6 +149,24 @@ class Session:
         for group in self._optimiser.param_groups:
             group["lr"] = rate
 
+    @property
+    def midway(self) -> bool:
+        """Whether the epoch goes on behind steps that were made before the run was killed."""
+        return self._step > 0
+
+    def steps(self, planned: Iterable[Step]) -> Iterator[Step]:
+        """Those `planned` steps of the epoch that were not made before the run was killed.
+
+        Behind each the state may be saved: what the method keeps from one step to the next has to be tracked.
+        """
+        for step in islice(planned, self._step, None):
+            yield step
+            # Images count once an epoch, however often the method goes through them.
+            if self._step < self._steps:
+                self._progress.step(self._batch_size)
+            self._step += 1
+            self._save_if_due()
+
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Shuffled, augmented batches of the epoch: images B×C×H×W float32 in 0..1, labels B.
 
@@ -176,13 +198,11 @@ class Session:
         order = on_device(order, self.compute.device)
         mine = self.group.share(self._batch_size)
         share = {"first": mine.start, "batch": self._batch_size}
-        while self._step < self._steps:
-            rows = order[self._step * self._batch_size : (self._step + 1) * self._batch_size][mine]
-            changes = stream(self.seed, "augment", self._epoch, self._step)
+        for step in self.steps(range(self._steps)):
+            rows = order[step * self._batch_size : (step + 1) * self._batch_size][mine]
+            changes = stream(self.seed, "augment", self._epoch, step)
             pixels = torch.cat([plane.index_select(0, rows) for plane in planes], dim=1)
             yield augment(pixels, changes, **share, **self.images.notes["augment"]), rows
-            self._step += 1
-            self._save_if_due()
 
     def step(self, loss: Tensor, logits: Tensor, labels: Tensor, **terms: Tensor) -> None:
         """Gradient step of the optimiser on `loss`; adds loss and hits to the epoch's sums, and named `terms` of it.
@@ -201,9 +221,7 @@ class Session:
             for name, term in terms.items():
                 total = self.group.sum(term.detach().double() * len(labels))
                 self._terms[name] = self._terms.get(name, 0.0) + total
-        count = len(labels) * self.group.size
-        self._count += count
-        self._progress.step(count)
+        self._count += len(labels) * self.group.size
 
     def record(self, **values: float) -> None:
         """Close the epoch: mean loss, training accuracy and learning rate of its steps, the means of the terms that the
@@ -219,7 +237,7 @@ class Session:
             row["loss"], row["accuracy"] = (self._sums / self._count).tolist()
             row["learning_rate"] = self._optimiser.param_groups[0]["lr"]
             row |= {name: (total / self._count).item() for name, total in self._terms.items()}
-        else:
+        if not self._step:
             self._progress.sweep(self._steps * self._batch_size)
         row |= values
         if self._watched:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from literal_admm import options
-from literal_blocks import CLASSES, CONVOLUTIONAL, curve, equal, session, state_of, stop_after
+from literal_blocks import CLASSES, CONVOLUTIONAL, curve, equal, session, state_of, stop_in
 
 from pipeline.checkpoints import load_checkpoint, save_checkpoint
 from pipeline.errors import UserError
@@ -36,7 +36,7 @@ def test_storage_changes_at_most_the_rounding(tmp_path, updates):
         with Resume(tmp_path, storage, seconds=0) as resume:
             run = session(resume=resume)
             block_admm.fit(run, options(updates=updates, storage=storage))
-            found[storage] = {name: values for name, values in state_of(resume).items() if name != "penalty"}
+            found[storage] = {name: values for name, values in state_of(resume).items() if name in ("z", "u")}
             assert {values.dtype for values in found[storage].values()} == {
                 torch.bfloat16 if storage == "bfloat16" else torch.float32
             }
@@ -68,19 +68,20 @@ def test_nothing_is_said_of_variables_where_none_are_kept(capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("storage", ["float32", "bfloat16", "disk"])
+@pytest.mark.parametrize(("storage", "after"), [("float32", 0), ("float32", 2), ("bfloat16", 3), ("disk", 1)])
 @pytest.mark.parametrize(
     "changes",
     [
         {},
+        {"n_theta": 2},
         {"updates": "mini_batch", "z_optimiser": "adam_persistent", "zeta": 0.01},
-        {"updates": "online", "inner": 2},
+        {"updates": "online", "inner": 2, "zeta": "auto"},
         {"penalty": "adaptive", "zeta": "auto"},
         {"network": CONVOLUTIONAL, "cuts": ("stage2",)},
     ],
-    ids=["cycle", "mini-batch", "online", "adaptive", "convolutional"],
+    ids=["cycle", "passes", "mini-batch", "online", "adaptive", "convolutional"],
 )
-def test_run_goes_on_where_it_was_killed(tmp_path, storage, changes):
+def test_run_goes_on_where_it_was_killed(tmp_path, storage, after, changes):
     settings = options(epochs=4, storage=storage, **changes)
     with Resume(tmp_path, "whole", seconds=0) as resume:
         whole = session(settings.network, resume=resume)
@@ -88,7 +89,7 @@ def test_run_goes_on_where_it_was_killed(tmp_path, storage, changes):
         kept = state_of(resume)
     with Resume(tmp_path, "killed", seconds=0) as resume:
         killed = session(settings.network, resume=resume)
-        stop_after(killed, 2)
+        stop_in(killed, 2, after)
         with pytest.raises(KeyboardInterrupt):
             block_admm.fit(killed, settings)
         again = session(settings.network, seed=0, resume=resume)

@@ -15,7 +15,7 @@ from literal_blocks import (
     equal,
     session,
     state_of,
-    stop_after,
+    stop_in,
 )
 from pydantic import ValidationError
 from torch import nn
@@ -118,15 +118,18 @@ def test_one_sweep_from_a_forward_pass_is_backpropagation_with_a_factor_for_each
             assert torch.allclose(found, (beta * zeta) ** (len(modules) - t) * gradient, rtol=1e-10, atol=1e-15)
 
 
-@pytest.mark.parametrize("storage", ["float32", "bfloat16", "disk"])
-@pytest.mark.parametrize("changes", [{}, {"updates": "cycle"}, {"network": CONVOLUTIONAL, "cuts": ("stem", "stage2")}])
-def test_run_goes_on_where_it_was_killed(tmp_path, storage, changes):
+@pytest.mark.parametrize(("storage", "after"), [("float32", 0), ("float32", 2), ("bfloat16", 3), ("disk", 1)])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"zeta": "auto"}, {"updates": "cycle"}, {"network": CONVOLUTIONAL, "cuts": ("stem", "stage2")}],
+)
+def test_run_goes_on_where_it_was_killed(tmp_path, storage, after, changes):
     settings = options(epochs=4, storage=storage, **changes)
     whole = session(settings.network)
     gotmare.fit(whole, settings)
     with Resume(tmp_path, "killed", seconds=0) as resume:
         killed = session(settings.network, resume=resume)
-        stop_after(killed, 2)
+        stop_in(killed, 2, after)
         with pytest.raises(KeyboardInterrupt):
             gotmare.fit(killed, settings)
         again = session(settings.network, resume=resume)

@@ -97,8 +97,8 @@ def test_two_optimisers_go_on_where_they_were_killed(tmp_path, stop):
     class Dying(Session):
         def step(self, *arguments) -> None:
             super().step(*arguments)
-            self.steps = getattr(self, "steps", 0) + 1
-            if self.steps == stop:
+            self.made = getattr(self, "made", 0) + 1
+            if self.made == stop:
                 raise Killed
 
     undisturbed = session()
