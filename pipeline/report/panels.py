@@ -9,7 +9,6 @@ import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -17,7 +16,6 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.metrics.gates import arg_max_class
 from pipeline.report.results import Results
 from pipeline.study import Study
 
@@ -124,6 +122,11 @@ def class_order(values: np.ndarray) -> np.ndarray:
 
     Columns in which several classes have the largest entry, or none is positive, come last.
     """
+    # Most figures do without torch, which takes as long to load as they take to draw.
+    import torch
+
+    from pipeline.metrics.gates import arg_max_class
+
     classes = arg_max_class(torch.from_numpy(values)).numpy()
     return np.lexsort((-values.max(axis=0), np.where(classes < 0, len(values), classes)))
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from pipeline import layout
 from pipeline.artifacts import DATASET, HISTORY, METRICS, read_notes, read_table
@@ -95,5 +95,5 @@ def mean_and_interval(values: Any) -> tuple[float, float, float]:
         mean = float(values.mean()) if len(values) else float("nan")
     if len(values) < 2 or not np.isfinite(mean):
         return mean, float("nan"), float("nan")
-    half = t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    half = stdtrit(len(values) - 1, (1 + LEVEL) / 2) * values.std(ddof=1) / np.sqrt(len(values))
     return mean, float(mean - half), float(mean + half)

@@ -118,6 +118,10 @@ def test_the_page_depends_on_every_file_that_it_lays_side_by_side(study):
     assert study.compared() == [*of_study[:2], *of_scale]
 
 
-def test_the_page_needs_no_torch():
-    code = "import sys, pipeline.report.page; sys.exit('torch' in sys.modules)"
+def test_the_page_claims_and_figures_of_numbers_need_no_torch():
+    """Loading it would take longer than their work."""
+    code = (
+        "import sys, pipeline.report.page, pipeline.report.claims, pipeline.report.figures.metrics, "
+        "pipeline.report.figures.training_curves; sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
