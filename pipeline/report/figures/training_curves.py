@@ -1,7 +1,7 @@
-"""Loss, training accuracy and the density of the gates by epoch: mean over seeds with their range.
+"""Loss and training accuracy by epoch, and the density of gates where networks have them: mean over seeds and range.
 
-Epochs on the gated path are drawn as dots apart from the line of ordinary epochs: there the network sees the label
-through the gates, and its training accuracy says nothing about the task.
+Of networks with gates, epochs on the gated path are dots apart from the line of ordinary epochs: there the network sees
+the label through the gates, and its training accuracy says nothing about the task.
 """
 
 from matplotlib.axes import Axes
