@@ -11,12 +11,19 @@ changes nobody's digest.
 
 import ast
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 PACKAGE = Path(__file__).resolve().parent
 LEFT_OUT = ("pipeline.settings", "pipeline.registry")
+
+#: Fields of syntax trees that hold statements, or parts of one that hold statements.
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+
+#: What may begin with a docstring.
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class Code(NamedTuple):
@@ -91,7 +98,8 @@ def _tree(name: str) -> ast.Module:
     if path is None:
         raise ModuleNotFoundError(f"no module '{name}' in {PACKAGE}")
     tree = ast.parse(path.read_bytes(), filename=str(path))
-    return _WithoutNotes().visit(tree)
+    _drop_notes(tree)
+    return tree
 
 
 @cache
@@ -103,7 +111,8 @@ def _normalised(name: str) -> str:
 def _text(node: object) -> str:
     # Neither ast.dump nor ast.unparse: what they write of one tree differs between Python versions.
     if isinstance(node, ast.AST):
-        fields = (f"{key}={_text(value)}" for key, value in ast.iter_fields(node) if value is not None and value != [])
+        values = [(key, getattr(node, key, None)) for key in node._fields]
+        fields = [f"{key}={_text(value)}" for key, value in values if value is not None and value != []]
         return f"{type(node).__name__}({','.join(fields)})"
     return f"[{','.join(map(_text, node))}]" if isinstance(node, list) else repr(node)
 
@@ -111,7 +120,7 @@ def _text(node: object) -> str:
 @cache
 def _imports(name: str) -> tuple[str, ...]:
     found = []
-    for node in ast.walk(_tree(name)):
+    for node in _statements(_tree(name)):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -131,18 +140,30 @@ def _absolute(importer: str, node: ast.ImportFrom) -> str:
     return ".".join([*base, *filter(None, [node.module])])
 
 
-class _WithoutNotes(ast.NodeTransformer):
-    """Drops docstrings and blocks that only a type checker reads."""
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Every statement inside a node, at any depth."""
+    for field in BLOCKS:
+        for inner in _block(node, field):
+            yield inner
+            yield from _statements(inner)
 
-    def _drop_docstring(self, node: ast.AST) -> ast.AST:
-        self.generic_visit(node)
-        first = node.body[0] if node.body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-            node.body = node.body[1:] or [ast.Pass()]
-        return node
 
-    visit_Module = visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _drop_docstring
+def _block(node: ast.AST, field: str) -> list[ast.AST]:
+    found = getattr(node, field, [])
+    # A lambda's body is an expression.
+    return found if isinstance(found, list) else []
 
-    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
-        self.generic_visit(node)
-        return node.orelse if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" else node
+
+def _drop_notes(node: ast.AST) -> None:
+    """Drop docstrings inside a node, and blocks that only a type checker reads."""
+    for field in BLOCKS:
+        if block := _block(node, field):
+            for inner in block:
+                _drop_notes(inner)
+            setattr(node, field, [kept for inner in block for kept in (inner.orelse if _is_guard(inner) else [inner])])
+    if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+        node.body = node.body[1:] or [ast.Pass()]
+
+
+def _is_guard(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
