@@ -42,14 +42,17 @@ class Quantity(Section):
     evaluation: str | None = None
     published: str | None = None
     """Its `metric` in published.csv and second_hand.csv; null where no number is known to us."""
-    model: str | None = None
-    """Only numbers of this `model` in these files; null means of all."""
+    models: tuple[str, ...] = ()
+    """Only numbers of these `model`s in these files; empty means of all."""
+    datasets: tuple[str, ...] = ()
+    """Measured on these datasets alone; empty means on all on which it is measured."""
     methods: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """What the paper's method names stand for here, alone of all rows; empty means as elsewhere."""
 
     def numbers(self, numbers: pd.DataFrame) -> pd.DataFrame:
         """Those of `numbers` in print that belong here."""
-        return numbers[(numbers["metric"] == self.published) & (numbers["model"] == self.model if self.model else True)]
+        of_models = numbers["model"].isin(self.models) if self.models else True
+        return numbers[(numbers["metric"] == self.published) & of_models]
 
     def of(self, method: str) -> Side:
         """The quantity of one method."""
@@ -174,8 +177,9 @@ def read_numbers(study: str, comparison: Comparison) -> pd.DataFrame:
     for quantity in comparison.quantities:
         if quantity.published and quantity.published not in set(numbers["metric"]):
             raise unknown(file, "published metric", quantity.published, numbers["metric"].unique())
-        if quantity.model and quantity.model not in set(numbers["model"]):
-            raise unknown(file, "model of the paper", quantity.model, filter(None, numbers["model"].unique()))
+        for model in quantity.models:
+            if model not in set(numbers["model"]):
+                raise unknown(file, "model of the paper", model, filter(None, numbers["model"].unique()))
         found = quantity.numbers(numbers)
         for table, method in zip(found["table"], found["method"], strict=True):
             meaning = comparison.meaning(table, quantity)
@@ -253,13 +257,15 @@ def read_recorded(study: str, scale: str) -> Run:
 
 
 def measured(quantity: Quantity, methods: list[str], run: Run) -> list[Source]:
-    """One for each dataset on which a method has the quantity: the mean over seeds and its interval.
+    """One for each of its datasets on which a method has the quantity: the mean over seeds and its interval.
 
     The run at hand has one without a value if there is none.
     """
     label = run.kind + (f": {run.scale}" if run.kind == "recorded" else "")
     sources = []
     for dataset in run.metrics["dataset"].unique():
+        if quantity.datasets and dataset not in quantity.datasets:
+            continue
         values = {method: by_seed(quantity.of(method), run.metrics, dataset).dropna() for method in methods}
         values = {method: of_method for method, of_method in values.items() if len(of_method)}
         if values:

@@ -36,9 +36,9 @@ def test_every_source_has_its_row(study):
     ]
 
 
-def test_a_quantity_may_be_of_one_model_with_methods_of_its_own(study):
-    shallow = QUANTITY | {"model": "ResNet20"}
-    deep = shallow | {"title": "Deep", "model": "ResNet56", "methods": {"STD": ["csg"]}}
+def test_a_quantity_may_be_of_some_models_with_methods_of_its_own(study):
+    shallow = QUANTITY | {"models": ["ResNet20"]}
+    deep = shallow | {"title": "Deep", "models": ["ResNet56"], "methods": {"STD": ["csg"]}}
     write_files(
         study,
         comparison__yaml=yaml.safe_dump(COMPARISON | {"quantities": [shallow, deep]}, sort_keys=False),
@@ -48,6 +48,16 @@ def test_a_quantity_may_be_of_one_model_with_methods_of_its_own(study):
     assert printed == [("88.00 %", "88.850 %", "88.850 %")]
     assert shown(study)["Deep"]["methods"] == ["csg"]
     assert [(row[0], row[3]) for row in rows(study, "Deep")] == [("paper", "93.00 %"), ("this run", percent(0.6, 0.8))]
+
+
+def test_a_quantity_may_be_measured_on_some_datasets_alone(study):
+    recorded.run(study, [])
+    here, elsewhere = ({"title": title, "datasets": [title]} for title in ("digits", "mnist"))
+    quantities = [QUANTITY | here, QUANTITY | elsewhere]
+    write_files(study, comparison__yaml=yaml.safe_dump(COMPARISON | {"quantities": quantities}, sort_keys=False))
+    labels = [(label, detail) for label, detail, *_ in rows(study, "digits") if "measured" not in detail]
+    assert labels[2:] == [("this run", ABOUT), ("recorded: tiny", ABOUT)]
+    assert [(label, detail) for label, detail, *_ in rows(study, "mnist")][2:] == [("this run", "not measured")]
 
 
 def test_recorded_results_stay_when_the_run_changes(study):
@@ -149,7 +159,7 @@ def test_a_missing_comparison_is_named(tmp_path):
          "studies/toy/comparison.yaml: tables: unknown table of the paper 'T1'; known: T2, T3"),
         ("published__csv", PUBLISHED + PUBLISHED.splitlines()[1],
          "studies/toy/published.csv: T1 has several numbers for accuracy of std; keep one"),
-        ("comparison__yaml", yaml.safe_dump(COMPARISON | {"quantities": [QUANTITY | {"model": "VGG"}]}),
+        ("comparison__yaml", yaml.safe_dump(COMPARISON | {"quantities": [QUANTITY | {"models": ["VGG"]}]}),
          "studies/toy/comparison.yaml: unknown model of the paper 'VGG'; known: ResNet20"),
         ("second_hand__csv", "table,method\n", "studies/toy/second_hand.csv: not a table with the columns table,"),
         ("second_hand__csv", "", "studies/toy/second_hand.csv: not a table with the columns table,"),

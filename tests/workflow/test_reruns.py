@@ -42,15 +42,9 @@ def test_a_changed_setting_reruns_what_follows_from_it(finished, setting, expect
     assert phases(planned(finished, "--config", setting)) == expected
 
 
-@pytest.mark.parametrize(
-    "setting",
-    [
-        "run={threads: 2}", "run={save_seconds: 5}", "run={device: cpu}", "run={processes: 2}",
-        "methods={unused: {from: std, epochs: 1}}",
-    ],
-)
-def test_a_setting_that_changes_no_result_reruns_nothing(finished, setting):
-    assert planned(finished, "--config", setting) == {}
+def test_settings_that_change_no_result_rerun_nothing(finished):
+    run = "run={threads: 2, save_seconds: 5, device: cpu, processes: 2}"
+    assert planned(finished, "--config", run, "methods={unused: {from: std, epochs: 1}}") == {}
 
 
 @pytest.mark.parametrize(
@@ -72,20 +66,19 @@ def test_edited_code_reruns_what_runs_it(done, file, old, new, expected):
     assert phases(planned(done)) == expected
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
+def test_edits_without_effect_and_modification_times_rerun_nothing(done):
+    for file, old, new in (
         ("pipeline/methods/csg.py", "    network = session.network\n", "    # Why.\n\n    network = session.network\n"),
-        ("pipeline/methods/csg.py", "(appendix A).\"\"\"", "(appendix A), said anew.\"\"\""),
+        ("pipeline/methods/csg.py", '(appendix A)."""', '(appendix A), said anew."""'),
         ("pipeline/methods/csg.py", "rows = gates[labels]\n", "rows = (gates[labels])\n"),
         ("pipeline/registry.py", '        "csg": "pipeline.methods.csg:fit",\n',
          '        "csg": "pipeline.methods.csg:fit",\n        "more": "pipeline.methods.std:fit",\n'),
         ("pipeline/settings/run.py", "threads: PositiveInt = 1", "threads: PositiveInt = 2"),
         ("studies/csg/README.md", "# CSG", "# The CSG"),
-    ],
-)  # fmt: skip
-def test_an_edit_that_changes_no_behaviour_reruns_nothing(done, file, old, new):
-    edit(done, file, old, new)
+    ):  # fmt: skip
+        edit(done, file, old, new)
+    for path in (done / "artifacts").rglob("*"):
+        path.touch()
     assert planned(done) == {}
 
 
@@ -93,12 +86,6 @@ def test_an_edited_claim_judges_again_and_trains_nothing(done):
     edit(done, "studies/csg/claims.yaml", "margin: -0.04", "margin: -0.05")
     jobs = planned(done)
     assert jobs["claims"] == 1 and jobs["page"] == 1 and not phases(jobs) and "figure" not in jobs
-
-
-def test_modification_times_alone_rerun_nothing(done):
-    for path in (done / "artifacts").rglob("*"):
-        path.touch()
-    assert planned(done) == {}
 
 
 @pytest.mark.slow

@@ -45,7 +45,8 @@ def test_a_function_is_named(done):
 
 def test_a_changed_style_sheet_is_named(done):
     edit(done, "pipeline/report/page.css", "padding: 0.6rem 1rem", "padding: 0.7rem 1rem")
-    assert why(done, *SMOKE).startswith("report index, about") and "page.css: its top level" in why(done, *SMOKE)
+    said = why(done, *SMOKE)
+    assert said.startswith("report index, about") and "page.css: its top level" in said
 
 
 def test_a_missing_output_is_named(done):
