@@ -1,6 +1,5 @@
 """Figures of annotators: which images and masks are shown, and which means and bands."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +8,6 @@ from squares import drawing, write_squares
 from pipeline import layout
 from pipeline.artifacts import METRICS, PSEUDO_MASKS, write_table
 from pipeline.images import encode
-from pipeline.report.draw import STYLE
 from pipeline.report.figures import annotation_quality, annotations
 from pipeline.report.results import Results
 from pipeline.study import Study
@@ -17,13 +15,6 @@ from pipeline.study import Study
 #: In the study's order, which is not that of the shares.
 SHARES = {"half": 0.5, "tenth": 0.1, "all": 1.0}
 KNOWN = {"half": range(0, 24), "tenth": range(0, 5), "all": range(48)}
-
-
-@pytest.fixture(autouse=True)
-def style():
-    with plt.rc_context(STYLE):
-        yield
-    plt.close("all")
 
 
 def results(root, seeds: int = 2, **changed: dict) -> Results:

@@ -34,8 +34,7 @@ def sheets(tmp_path):
             path.parent.mkdir(parents=True)
             write_samples(path, samples, prepared)
         slices = {"study": "s", "root": str(tmp_path / "root"), "datasets": dict.fromkeys(datasets)}
-        with plt.rc_context({"figure.constrained_layout.use": True}):
-            return contact_sheets.draw(Results(Study(slices)))
+        return contact_sheets.draw(Results(Study(slices)))
 
     return draw
 

@@ -1,6 +1,5 @@
 """Heat maps beside images: what is drawn where, and in which colour."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -42,11 +41,8 @@ def drawn(tmp_path):
             "csg": {"datasets": ["masked"], "network": {"from": "mlp"}},
         }, "seeds": 1,
     }  # fmt: skip
-    with plt.rc_context({"figure.constrained_layout.use": True}):
-        figure = explanations.draw(Results(Study(slices)))
-    grid = np.array(figure.axes).reshape(-1, explanations.IMAGES)
-    yield [(row[0].get_ylabel(), row) for row in grid]
-    plt.close(figure)
+    grid = np.array(explanations.draw(Results(Study(slices))).axes).reshape(-1, explanations.IMAGES)
+    return [(row[0].get_ylabel(), row) for row in grid]
 
 
 def picture(axes) -> np.ndarray:

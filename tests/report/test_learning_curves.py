@@ -1,21 +1,12 @@
 """Learning curves: which histories go into which panel, their means and bands."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.report.draw import STYLE
 from pipeline.report.figures import learning_curves
 from pipeline.report.results import Results
 from pipeline.study import Study
-
-
-@pytest.fixture(autouse=True)
-def style():
-    with plt.rc_context(STYLE):
-        yield
-    plt.close("all")
 
 
 def results(rows: list[tuple[str, int, int, str, float]], **networks: int) -> Results:

@@ -9,7 +9,6 @@ import torch
 from pipeline import layout
 from pipeline.checkpoints import save_checkpoint
 from pipeline.errors import UserError
-from pipeline.report.draw import STYLE
 from pipeline.report.figures import (
     adversarial_detection,
     attribute_table,
@@ -32,13 +31,6 @@ FIGURES = (
 #: Filters by class: 1, then 2 and then 0 without a single class.
 GATES = torch.tensor([[1.0, 0.0, 0.2], [1.0, 0.3, 1.0], [1.0, 1.0, 0.0]])
 NAMES = ["north", "east", "south"]
-
-
-@pytest.fixture(autouse=True)
-def style():
-    with plt.rc_context(STYLE):
-        yield
-    plt.close("all")
 
 
 def results_of(rows: list[dict], root: str = "", **evaluations: dict) -> Results:

@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.report.draw import STYLE
 from pipeline.report.panels import (
     bar_below,
     class_order,
@@ -34,35 +33,31 @@ def test_a_line_is_no_wider_than_the_largest_group():
 
 
 def test_colour_bars_leave_columns_where_they_are():
-    with plt.rc_context(STYLE):
-        figure, groups = in_lines([3, 2], columns=3, size=(2, 2))
-        for group in groups:
-            for axes in group:
-                image = heat_map(axes, np.eye(4))
-            bar_below(group, image)
-        figure.canvas.draw()
-        lines = [[axes.get_window_extent() for axes in group] for group in groups]
-        lefts = [extent.x0 for extent in lines[0]]
-        assert lefts[1] - lefts[0] == pytest.approx(lefts[2] - lefts[1], rel=0.02)
-        assert [extent.x0 for extent in lines[1]] == pytest.approx(lefts[:2])
-        plt.close(figure)
+    figure, groups = in_lines([3, 2], columns=3, size=(2, 2))
+    for group in groups:
+        for axes in group:
+            image = heat_map(axes, np.eye(4))
+        bar_below(group, image)
+    figure.canvas.draw()
+    lines = [[axes.get_window_extent() for axes in group] for group in groups]
+    lefts = [extent.x0 for extent in lines[0]]
+    assert lefts[1] - lefts[0] == pytest.approx(lefts[2] - lefts[1], rel=0.02)
+    assert [extent.x0 for extent in lines[1]] == pytest.approx(lefts[:2])
 
 
 def test_panels_of_all_lines_are_as_high_however_long_their_legends():
-    with plt.rc_context(STYLE):
-        grid, lines = in_parts([1, 2])
-        for number in range(30):
-            lines[0][1][0].plot([number], label=f"method {number}")
-        for axes in lines[1][1]:
-            axes.plot([1], label="the same in both panels")
-        figure = with_legends(grid, lines)
-        figure.canvas.draw()
-        assert [len(part.legends[0].get_texts()) for part, _ in lines] == [30, 1]
-        heights = [axes.get_window_extent().height for axes in figure.axes]
-        assert heights == pytest.approx([heights[0]] * 3, rel=0.2)
-        for part, row in lines:
-            assert part.legends[0].get_window_extent().y1 < min(axes.get_window_extent().y0 for axes in row)
-        plt.close(figure)
+    grid, lines = in_parts([1, 2])
+    for number in range(30):
+        lines[0][1][0].plot([number], label=f"method {number}")
+    for axes in lines[1][1]:
+        axes.plot([1], label="the same in both panels")
+    figure = with_legends(grid, lines)
+    figure.canvas.draw()
+    assert [len(part.legends[0].get_texts()) for part, _ in lines] == [30, 1]
+    heights = [axes.get_window_extent().height for axes in figure.axes]
+    assert heights == pytest.approx([heights[0]] * 3, rel=0.2)
+    for part, row in lines:
+        assert part.legends[0].get_window_extent().y1 < min(axes.get_window_extent().y0 for axes in row)
 
 
 def test_a_figure_in_words():

@@ -5,12 +5,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import pytest
 from tables import write_samples
 
 from pipeline import layout
 from pipeline.datasets.samples import Prepared, Sample
-from pipeline.report.draw import STYLE
 from pipeline.report.figures import attribute_table, score_maps
 from pipeline.report.panels import over_image
 from pipeline.report.results import Results
@@ -18,13 +16,6 @@ from pipeline.study import Study
 
 ATTRIBUTES = ["red", "has_horns", "blue"]
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), dtype=np.uint8)
-
-
-@pytest.fixture(autouse=True)
-def style():
-    with plt.rc_context(STYLE):
-        yield
-    plt.close("all")
 
 
 def results_of(root: Path, rows: list[dict], **evaluations: str) -> Results:

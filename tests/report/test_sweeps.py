@@ -3,9 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import pytest
 
-from pipeline.report.draw import STYLE
 from pipeline.report.figures import accuracy_beside_focus, sweeps
 from pipeline.report.results import Results
 from pipeline.study import Study
@@ -26,13 +24,6 @@ VALUES = {
     ("tied", "base"): (0.2, 0.1), ("tied", "strong"): (0.8, 0.7), ("tied", "weak"): (0.3, 0.2),
     ("tied", "tenth"): (0.6, 0.5), ("random", "base"): (0.9, 0.4), ("other", "base"): (0.5, 0.3),
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def style():
-    with plt.rc_context(STYLE):
-        yield
-    plt.close("all")
 
 
 def results(methods: dict[str, dict] = METHODS, datasets: dict[str, dict] = DATASETS) -> Results:

@@ -29,9 +29,7 @@ def axes():
     results.overall = pd.DataFrame(
         [{"dataset": "bars", "method": "csg", "metric": metric, "value": value} for metric, value in ends.items()]
     )
-    figure = training_curves.draw(results)
-    yield {panel.get_title(): panel for panel in figure.axes}
-    plt.close(figure)
+    return {panel.get_title(): panel for panel in training_curves.draw(results).axes}
 
 
 def lines(panel: plt.Axes) -> dict[str, np.ndarray]:
