@@ -55,9 +55,9 @@ def test_a_quantity_may_be_measured_on_some_datasets_alone(study):
     here, elsewhere = ({"title": title, "datasets": [title]} for title in ("digits", "mnist"))
     quantities = [QUANTITY | here, QUANTITY | elsewhere]
     write_files(study, comparison__yaml=yaml.safe_dump(COMPARISON | {"quantities": quantities}, sort_keys=False))
-    labels = [(label, detail) for label, detail, *_ in rows(study, "digits") if "measured" not in detail]
-    assert labels[2:] == [("this run", ABOUT), ("recorded: tiny", ABOUT)]
-    assert [(label, detail) for label, detail, *_ in rows(study, "mnist")][2:] == [("this run", "not measured")]
+    found = {title: [row[:2] for row in rows(study, title)[2:]] for title in ("digits", "mnist")}
+    assert found["digits"] == [("this run", ABOUT), ("recorded: tiny", ABOUT)]
+    assert found["mnist"] == [("this run", "not measured")]
 
 
 def test_recorded_results_stay_when_the_run_changes(study):
@@ -214,6 +214,8 @@ def test_comparison_of_the_study_is_about_what_exists(name, monkeypatch):
     assert {one.published for one in comparison.quantities} - {None} <= set(numbers["metric"])
     named = {name for one in comparison.quantities for name in comparison.instances(one)}
     assert named <= {method for scale in every_scale() for method in scale.methods}
+    datasets = {dataset for scale in every_scale() for dataset in scale.datasets}
+    assert datasets.issuperset(dataset for one in comparison.quantities for dataset in one.datasets)
     assert len({one.title for one in comparison.quantities}) == len(comparison.quantities)
 
 
