@@ -74,6 +74,8 @@ def test_every_key_has_a_comment():
         ("{evaluations: {sparsity: {measured_on: digits}}}", "leave out measured_on or explainers"),
         ("{studies: {csg: {seeds: 0}}}", "studies.csg.seeds: input should be greater than 0, not 0"),
         ("{studies: {csg: {dataset: digits}}}", "studies.csg.dataset: unknown key; did you mean 'datasets'?"),
+        ("{studies: {csg: {datasets: [digit]}}}", "csg.datasets: unknown dataset 'digit'; did you mean 'digits'?"),
+        ("{datasets: {digits: {from: digts}}}", "datasets.digits.from: unknown name 'digts'; did you mean 'digits'?"),
         ("{studies: {csg: {figures: [metric]}}}", "unknown figure 'metric'; did you mean 'metrics'?"),
         ("{studies: {report: {title: x, datasets: [digits], methods: [std], evaluations: [accuracy]}}}", "of the work"),
     ],

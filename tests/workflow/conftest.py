@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from project import Run, copy_project, jobs_of, run_in
+from project import Run, Verb, copy_project, jobs_of, run_in
+
+from pipeline import verbs
+from pipeline.__main__ import main
 
 #: Seconds after which a driver counts as not getting to its first training.
 STARTING = 300
@@ -26,6 +29,22 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(project: Path) -> Run:
     return run_in(project)
+
+
+@pytest.fixture
+def verb(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Verb:
+    """Runs `python -m pipeline …` in the copy, within this process, which has loaded what a new one must load first."""
+    monkeypatch.chdir(project)
+
+    def run(*words: str, code: int = 0) -> str:
+        capsys.readouterr()
+        verbs._load.cache_clear()  # settings, which a new process reads anew
+        assert main(list(words)) == code
+        said = capsys.readouterr()
+        assert code == 0 or said.err.splitlines()[-1].startswith("clearbox: ")
+        return said.out + said.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

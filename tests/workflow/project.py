@@ -1,5 +1,6 @@
 """A copy of the project as its users have it, in which git, DVC and Snakemake really run."""
 
+import json
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -22,6 +24,9 @@ TIMEOUT = 900
 
 Run = Callable[..., subprocess.CompletedProcess]
 
+#: Words of the command line, and the exit code that is expected; all that was said.
+Verb = Callable[..., str]
+
 
 def copy_project(folder: Path) -> Path:
     """Copy what the workflow needs into `folder`."""
@@ -34,19 +39,42 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
-def run_in(project: Path) -> Run:
-    """Runs `snakemake …` or `python -m pipeline …` in the copy, under the interpreter of the tests."""
+def python(project: Path, *words: str, code: int | None = 0) -> subprocess.CompletedProcess:
+    """Runs `python …` in the copy, with its own package, under the interpreter of the tests."""
     environment = os.environ | {"PYTHONPATH": str(project), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        [sys.executable, *words], cwd=project, env=environment, capture_output=True, text=True, timeout=TIMEOUT
+    )
+    assert code is None or done.returncode == code, done.stdout + done.stderr
+    return done
 
-    def run(*words: str, code: int | None = 0) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", *words]
-        done = subprocess.run(
-            command, cwd=project, env=environment, capture_output=True, text=True, timeout=TIMEOUT
-        )
-        assert code is None or done.returncode == code, done.stdout + done.stderr
-        return done
 
-    return run
+def run_in(project: Path) -> Run:
+    """Runs `snakemake …` or `python -m pipeline …` in the copy."""
+    return partial(python, project, "-m")
+
+
+#: Dry runs one after another in one process, with a line of its own before each.
+PLANNING = """
+import json, sys
+from snakemake.cli import main
+
+for words in json.loads(sys.argv[1]):
+    print("PLAN", flush=True)
+    try:
+        main(["-n", *words])
+    except SystemExit as stop:
+        if stop.code:
+            raise
+"""
+
+
+def plans(project: Path, *runs: tuple[str, ...]) -> list[str]:
+    """What `snakemake -n …` prints for each of these words; what plans have in common is loaded and read once."""
+    done = python(project, "-c", PLANNING, json.dumps(runs))
+    _, *found = done.stdout.split("PLAN\n")
+    assert len(found) == len(runs)
+    return found
 
 
 def jobs_in(text: str) -> dict[str, int]:

@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,9 +21,8 @@ import psutil
 import pyarrow as pa
 import pytest
 import torch
-from project import PAGE, jobs_in, jobs_of, run_in, told
+from project import PAGE, Verb, jobs_in, jobs_of, run_in, told
 
-from pipeline.__main__ import main
 from pipeline.artifacts import read_table, write_table
 from pipeline.checkpoints import load_checkpoint
 from pipeline.training.resume import Resume
@@ -36,20 +35,13 @@ NUMBERS = "artifacts/smoke/evaluations/accuracy/digits/std/0.parquet"
 #: Seconds after which something counts as hanging.
 TIMEOUT = 300
 
-Verb = Callable[..., str]
-
 
 @pytest.fixture
-def verb(project: Path, monkeypatch, capsys) -> Verb:
-    """Runs `python -m pipeline …` at smoke scale in the copy, within this process; returns all that it said."""
-    monkeypatch.chdir(project)
+def verb(verb: Verb) -> Verb:
+    """The same at smoke scale, where one dataset is prepared."""
 
     def run(*words: str, overlays: Sequence[str] = (), code: int = 0) -> str:
-        capsys.readouterr()
-        assert main([*words, *SMOKE, *overlays]) == code
-        said = capsys.readouterr()
-        assert code == 0 or said.err.splitlines()[-1].startswith("clearbox: ")
-        return said.out + said.err
+        return verb(*words, *SMOKE, *overlays, code=code)
 
     run("prepare", "digits")
     return run

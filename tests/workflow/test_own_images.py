@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from test_bad_input import refused
+from test_bad_input import the_line
 
 from pipeline.artifacts import DATASET, read_notes
 from pipeline.datasets.toyworld.draw import pictures
@@ -22,7 +22,7 @@ studies:
     datasets: [mine]
     seeds: 1
     explainers: [cam]
-    evaluations: [accuracy, gates, localisation]
+    evaluations: [accuracy, localisation]
     figures: [contact_sheets, explanations]
 """
 
@@ -55,16 +55,16 @@ def test_own_images_reach_the_report(run, project, photos):
     assert (project / "artifacts/own/report/csg/explanations.svg").read_text().count("#ffd200") > 0, "outlined objects"
 
 
-def test_broken_photograph_stops_or_is_skipped_and_counted(run, project, photos):
+def test_broken_photograph_stops_or_is_skipped_and_counted(verb, project, photos):
     broken = photos / "left" / "03.jpg"
     broken.write_bytes(broken.read_bytes()[:300])
-    prepare = ("pipeline", "prepare", "mine", "--configfile", "own.yaml")
-    line = refused(run, *prepare)
+    prepare = ("prepare", "mine", "--configfile", "own.yaml")
+    line = the_line(verb(*prepare, code=2))
     assert "left/03.jpg: not a whole image" in line and "datasets.mine.on_error: skip" in line
     assert not (project / "artifacts").exists() or not list((project / "artifacts/own/datasets/mine").iterdir())
     (photos / "masks" / "right" / "04.png").unlink()
     (project / "own.yaml").write_text(SETTINGS.replace("ON_ERROR", "on_error: skip"))
-    said = run(*prepare).stdout
+    said = verb(*prepare)
     assert "skipped: data/photos/left/03.jpg: not a whole image" in said
     assert "skipped: data/photos/masks/right/04.png: no such file" in said
     notes = read_notes(project / "artifacts/own/datasets/mine/test.parquet", DATASET)

@@ -10,8 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
-import pytest
-from project import ROOT, jobs_in, run_in
+from project import ROOT, jobs_in, plans, python, run_in
 
 from pipeline import driver
 from pipeline.report.claims import read_claims
@@ -35,9 +34,7 @@ def test_parsing_imports_nothing_heavy(project):
         "assert 'pipeline.workflow' in sys.modules\n"
         "sys.exit(' '.join(heavy) or 0)"
     )
-    environment = os.environ | {"PYTHONPATH": str(project)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=project, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-300:]
+    python(project, "-c", code)
 
 
 def test_jobs_ask_for_more_memory_and_time_at_every_attempt():
@@ -49,38 +46,32 @@ def test_jobs_ask_for_more_memory_and_time_at_every_attempt():
             assert len(re.findall(rf"{resource}=growing\(", text)) == jobs > 0, (rules, resource)
 
 
-@pytest.mark.parametrize(
-    ("target", "rules"),
-    [
-        ("datasets", {"prepare"}),
-        ("models", {"prepare", *ANNOTATING, "train"}),
-        ("explanations", {"prepare", *ANNOTATING, "train", "explain"}),
-        ("evaluations", {"prepare", *ANNOTATING, "train", "explain", "evaluate"}),
-        ("report", {"prepare", *ANNOTATING, "train", "explain", "evaluate", "claims", "figure", "page"}),
-        ("csg", {"prepare", "train", "explain", "evaluate", "claims", "figure", "page"}),
-        ("reff", {"prepare", *ANNOTATING, "train", "explain", "evaluate", "claims", "figure", "page"}),
-        ("all", {"prepare", *ANNOTATING, "train", "explain", "evaluate", "claims", "figure", "page"}),
-    ],
-)
-def test_every_target_plans_its_phase(run, target, rules):
-    jobs = jobs_in(run("snakemake", "-n", target, *SMOKE).stdout)
-    assert set(jobs) - {target, "total"} == rules
+def test_every_target_plans_its_phase(project):
+    pages = {"claims", "figure", "page"}
+    expected = {
+        "datasets": {"prepare"},
+        "models": {"prepare", *ANNOTATING, "train"},
+        "explanations": {"prepare", *ANNOTATING, "train", "explain"},
+        "evaluations": {"prepare", *ANNOTATING, "train", "explain", "evaluate"},
+        "report": {"prepare", *ANNOTATING, "train", "explain", "evaluate", *pages},
+        "csg": {"prepare", "train", "explain", "evaluate", *pages},
+        "reff": {"prepare", *ANNOTATING, "train", "explain", "evaluate", *pages},
+        "all": {"prepare", *ANNOTATING, "train", "explain", "evaluate", *pages},
+    }
+    found = map(jobs_in, plans(project, *((target, *SMOKE) for target in expected)))
+    assert {target: set(jobs) - {target, "total"} for target, jobs in zip(expected, found, strict=True)} == expected
 
 
-def test_a_base_is_trained_first(run, project):
+def test_what_no_study_lists_is_made_for_those_that_need_it(project):
     (project / "tuned.yaml").write_text("methods: {tuned: {from: csg, base: std}}\nstudies: {csg: {methods: [tuned]}}")
-    jobs = jobs_in(run("snakemake", "-n", "csg", *SMOKE, "tuned.yaml").stdout)
-    # Two seeds of the method, and of the one it starts from, which the study itself does not name.
-    assert jobs["train"] == 4
-
-
-def test_a_dataset_that_is_only_measured_on_is_prepared(run, project):
     (project / "other.yaml").write_text(
         "evaluations: {elsewhere: {from: accuracy, measured_on: digits_plain}}\n"
         "studies: {csg: {datasets: [digits], evaluations: [elsewhere]}}"
     )
-    planned = run("snakemake", "-n", "-p", "evaluations", *SMOKE, "other.yaml").stdout
-    command = next(line for line in planned.splitlines() if "evaluate elsewhere" in line)
+    based, measured = plans(project, ("csg", *SMOKE, "tuned.yaml"), ("-p", "evaluations", *SMOKE, "other.yaml"))
+    # Two seeds of the method, and of the one it starts from.
+    assert jobs_in(based)["train"] == 4
+    command = next(line for line in measured.splitlines() if "evaluate elsewhere" in line)
     assert "--data artifacts/smoke/datasets/digits_plain/test.parquet" in command
 
 
@@ -140,16 +131,14 @@ def test_lint_finds_nothing(run):
 
 def test_works_from_an_environment_that_is_not_activated(project):
     environment = {"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(project)}
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "datasets", *SMOKE]
+    table = "artifacts/smoke/datasets/digits/test.parquet"
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", table, *SMOKE]
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert (project / "artifacts/smoke/datasets/digits/test.parquet").is_file()
+    assert (project / table).is_file()
 
 
-def test_stages_run_by_hand_without_snakemake(project, tmp_path_factory):
-    fence = tmp_path_factory.mktemp("fence")
-    (fence / "snakemake.py").write_text("raise ImportError('snakemake is not installed')")
-    environment = os.environ | {"PYTHONPATH": f"{fence}:{project}"}
+def test_stages_run_by_hand_without_snakemake(project):
     stages = (
         "prepare digits",
         "train digits std 0",
@@ -158,8 +147,11 @@ def test_stages_run_by_hand_without_snakemake(project, tmp_path_factory):
         "evaluate accuracy digits csg 0",
         "evaluate sparsity digits csg 0",
     )
-    for stage in stages:
-        command = [sys.executable, "-m", "pipeline", *stage.split(), *SMOKE]
-        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    code = (
+        "import sys\n"
+        "sys.modules['snakemake'] = None  # an import of it fails\n"
+        "from pipeline.__main__ import main\n"
+        f"sys.exit(any(main([*stage.split(), *{SMOKE}]) for stage in {stages}))"
+    )
+    python(project, "-c", code)
     assert (project / "artifacts/smoke/evaluations/accuracy/digits/csg/0.parquet").is_file()
