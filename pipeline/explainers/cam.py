@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 def cam(maps: Tensor, weights: Tensor) -> Tensor:
     """B×h×w from activation maps B×K×h×w and, for each image, the target's row of the classifier, B×K."""
+    if maps.is_contiguous(memory_format=torch.channels_last):
+        # The gradient of the maps then lies in memory as they do.
+        return (maps.permute(0, 2, 3, 1).flatten(1, 2) @ weights[:, :, None]).unflatten(1, maps.shape[2:])[..., 0]
     return torch.einsum("bk,bkhw->bhw", weights, maps)
 
 

@@ -47,9 +47,14 @@ def maps_of(score: Tensor, activations: dict[str, Tensor], *, create_graph: bool
             raise UserError(f"layers: '{layer}' gives no maps but a tensor of {maps.dim()} dimensions, expected 4")
     gradients = torch.autograd.grad(score, list(activations.values()), create_graph=create_graph)
     return [
-        cam(_at_least_single(maps), _at_least_single(gradient).sum((2, 3)) / maps[0, 0].numel()).relu()
+        cam(_at_least_single(maps), _sums(gradient) / maps[0, 0].numel()).relu()
         for gradient, maps in zip(gradients, activations.values(), strict=True)
     ]
+
+
+def _sums(gradient: Tensor) -> Tensor:
+    """B×K over the places of B×K×h×w, channels last: what is differentiated then lies in memory as such maps do."""
+    return _at_least_single(gradient.permute(0, 2, 3, 1)).sum((1, 2))
 
 
 def _at_least_single(values: Tensor) -> Tensor:

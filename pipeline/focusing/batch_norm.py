@@ -13,17 +13,6 @@ import torch
 from torch import Tensor, nn
 
 
-def differentiable_twice(network: nn.Module) -> None:
-    """Give batch normalisation in `network` that second derivative; its outputs, weights and names stay.
-
-    Layers of another class stay what they are, such as those that several processes share.
-    """
-    for layer in network.modules():
-        if type(layer) is nn.BatchNorm2d:
-            # The same layer with another forward pass: who holds the layer or its weights need not know.
-            layer.__class__ = BatchNorm
-
-
 class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation of maps B×K×h×w."""
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from pipeline.focusing.batch_norm import differentiable_twice
 from pipeline.focusing.cams import layers_of, training_cams
 from pipeline.focusing.penalties import error
+from pipeline.focusing.twice import differentiable_twice
 from pipeline.training.schedule import optimiser_of
 from pipeline.training.session import Session
 

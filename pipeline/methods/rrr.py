@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from pipeline.focusing.batch_norm import differentiable_twice
+from pipeline.focusing.twice import differentiable_twice
 from pipeline.training.schedule import optimiser_of
 from pipeline.training.session import Session
 
