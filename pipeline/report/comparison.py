@@ -259,12 +259,15 @@ def read_recorded(study: str, scale: str) -> Run:
 def measured(quantity: Quantity, methods: list[str], run: Run) -> list[Source]:
     """One for each of its datasets on which a method has the quantity: the mean over seeds and its interval.
 
-    The run at hand has one without a value if there is none.
+    The run at hand has one without a value if there is none. What was recorded of held-out training images served to
+    choose settings and is no number of the test images beside which it would stand.
     """
     label = run.kind + (f": {run.scale}" if run.kind == "recorded" else "")
     sources = []
     for dataset in run.metrics["dataset"].unique():
         if quantity.datasets and dataset not in quantity.datasets:
+            continue
+        if run.kind == "recorded" and run.made["settings"]["datasets"][dataset].get("hold_out"):
             continue
         values = {method: by_seed(quantity.of(method), run.metrics, dataset).dropna() for method in methods}
         values = {method: of_method for method, of_method in values.items() if len(of_method)}

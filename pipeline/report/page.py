@@ -57,12 +57,21 @@ def study_content(study: Study) -> dict:
         "compared": comparison.tables(study, results) if study.methods and study.compared() else [],
         "recorded": study.recorded_scales(),
         "counts": Counter(claim["verdict"] for claim in verdicts),
-        "notices": results.notices,
+        "notices": by_notice(results.notices),
         "figures": [figure(study, name) for name in study.slice["figures"]],
         "metrics": metric_groups(results) if study.methods else [],
         "settings": yaml.safe_dump(study.slice, sort_keys=False, allow_unicode=True),
         "environments": environments(results.headers),
     }
+
+
+def by_notice(notices: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Notice -> names of the datasets and trainings that it is of: those of a grid have the same ones."""
+    found: dict[str, list[str]] = {}
+    for name, lines in notices.items():
+        for line in lines:
+            found.setdefault(line, []).append(name)
+    return found
 
 
 def claims(study: Study) -> list[dict]:

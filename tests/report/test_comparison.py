@@ -60,6 +60,12 @@ def test_a_quantity_may_be_measured_on_some_datasets_alone(study):
     assert found["mnist"] == [("this run", "not measured")]
 
 
+def test_what_was_recorded_to_choose_settings_is_left_out(study):
+    held_out = Study({**study.slice, "datasets": {"digits": {"hold_out": 4}}})
+    recorded.run(held_out, [])
+    assert [row[0] for row in rows(held_out, "Right answers")] == ["paper", "second-hand", "this run"]
+
+
 def test_recorded_results_stay_when_the_run_changes(study):
     recorded.run(study, [])
     fewer = Study({**study.slice, "seeds": 1})

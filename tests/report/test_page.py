@@ -57,6 +57,16 @@ def test_the_page_shows_the_tables_and_marks_second_hand_numbers(study):
     assert "scale, tiny, may come from an earlier run" in text
 
 
+def test_a_notice_of_many_is_read_once(study, monkeypatch):
+    of = {f"set{index}": ["few images", "drawn"] if index == 3 else ["few images"] for index in range(5)}
+    monkeypatch.setattr(Results, "notices", of)
+    text = rendered(study)
+    notices = text[text.index('class="notices"') :]
+    items = re.findall(r"<li>.*?</li>", notices[: notices.index("</div>")], re.DOTALL)
+    assert [words(item) for item in items] == ["set0, set1, set2 and 2 more : few images", "set3 : drawn"]
+    assert 'title="set0, set1, set2, set3, set4"' in items[0]
+
+
 def test_claims_that_were_not_run_are_folded_below_the_others(study):
     left = {"method": "csg", "metric": "iou"}
     missing = CLAIM | {"id": "iou", "statement": "CSG finds more", "left": left, "right": 0.5}

@@ -67,6 +67,13 @@ def test_each_setting_has_a_line_of_panels():
     assert by_share.get_xscale() == by_weight.get_xscale() == "log" and accuracy.get_xscale() == "linear"
 
 
+def test_the_title_of_a_grid_leaves_out_what_is_swept():
+    block = {"from": "textured", "flip": 0.5}
+    grid = {f"set_randomness{key}_flip5": {**block, "randomness": value} for key, value in (("0", 0.0), ("1", 1.0))}
+    study = results(datasets=grid).study
+    assert next(sweep.title for sweep in sweeps.all_sweeps(study)) == "set flip5"
+
+
 def test_what_is_measured_in_one_place_has_no_panel():
     found = results()
     found.metrics = found.metrics[(found.metrics["metric"] == "accuracy") | (found.metrics["dataset"] == "random")]

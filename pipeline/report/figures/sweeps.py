@@ -2,6 +2,7 @@
 over seeds, with their range. Over the share of human masks, 100 % is training with all of them and no annotator. What
 was measured at one value alone is left out."""
 
+import re
 from collections.abc import Iterator
 from numbers import Real
 from typing import NamedTuple
@@ -72,7 +73,9 @@ def _over_datasets(study: Study) -> Iterator[Sweep]:
             if len(family) > 1:
                 places = {(name, method): value for value, name in family for method in study.methods_on(name)}
                 methods = {method: [method] for _, method in places}
-                yield Sweep(family[0][1].replace("_", " "), key, False, places, methods)
+                # Instances of a grid carry the value in their names.
+                title = re.sub(rf"_{key}[^_]*", "", family[0][1])
+                yield Sweep(title.replace("_", " "), key, False, places, methods)
 
 
 def _over_methods(study: Study, blocks: dict[str, dict], key: str, label: str) -> Iterator[Sweep]:
