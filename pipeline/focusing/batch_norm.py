@@ -1,8 +1,8 @@
 """Batch normalisation whose second derivative is quick, for penalties on gradients (reff.md section 3.1).
 
-PyTorch puts that derivative together from dozens of passes over the maps; here it is five sums a channel and two
-linear combinations. With x̂ = (x − μ) s, s = (v + ε)^(−1/2) over the n values x of a channel, and f = γ s, the gradient
-g of the outputs goes on as
+PyTorch puts that derivative together from dozens of passes over the maps; here it is the first derivative once more, a
+sum a channel and a linear combination. With x̂ = (x − μ) s, s = (v + ε)^(−1/2) over the n values x of a channel, and
+f = γ s, the gradient g of the outputs goes on as
 
     ∂x = f (g − mean g − x̂ mean(g x̂)),    ∂γ = Σ g x̂,    ∂β = Σ g
 
@@ -50,37 +50,39 @@ class Gradients(torch.autograd.Function):
     def forward(
         context: object, gradient: Tensor, maps: Tensor, weight: Tensor, mean: Tensor, scale: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        context.save_for_backward(gradient, maps, weight, mean, scale)
-        kept = (None, None, mean, scale, True, eps, [True, True, True])
-        return torch.ops.aten.native_batch_norm_backward(gradient, maps, weight, *kept)
+        to_maps, to_weight, to_bias = _gradients(gradient, maps, weight, mean, scale, eps)
+        context.save_for_backward(gradient, maps, weight, mean, scale, to_weight, to_bias)
+        context.eps = eps
+        context.set_materialize_grads(False)
+        return to_maps, to_weight, to_bias
 
     @staticmethod
-    def backward(context: object, p: Tensor, q: Tensor, r: Tensor) -> tuple[Tensor | None, ...]:
-        gradient, maps, weight, mean, s = context.saved_tensors
-        g, p, x = (values.to(mean.dtype) for values in (gradient, p, maps))
-        x = (x - mean[:, None, None]).mul_(s[:, None, None])
-        n, f = x[:, 0].numel(), weight * s
-        p_mean, g_mean = _sum(p) / n, _sum(g) / n
-        px_mean, gx_mean = _sum(p * x) / n, _sum(g * x) / n
+    def backward(context: object, p: Tensor | None, q: Tensor | None, r: Tensor | None) -> tuple[Tensor | None, ...]:
+        gradient, maps, weight, mean, s, gx, g_sum = context.saved_tensors
+        p = torch.zeros_like(maps) if p is None else p
+        # ∂x is linear in g and symmetric: along p it goes on to g as p does to x.
+        to_gradient, px, p_sum = _gradients(p, maps, weight, mean, s, context.eps)
+        n, f = maps[:, 0].numel(), weight * s
+        g_mean, gx_mean, p_mean, px_mean = g_sum / n, gx / n, p_sum / n, px / n
+        g, p, centred = gradient.to(mean.dtype), p.to(mean.dtype), maps - mean[:, None, None]
         # Σ p ∂x / f, in which s is changed by x, too.
-        along = _sum(p * g) - n * (p_mean * g_mean + px_mean * gx_mean)
-        by_p, by_g = -f * gx_mean, q - f * px_mean
-        to_gradient = _combined((p, f), (x, by_g), r - f * p_mean)
+        along = (p * g).sum((0, 2, 3)) - n * (p_mean * g_mean + px_mean * gx_mean)
+        by_p, by_g = -f * gx_mean, -f * px_mean
+        if q is not None:
+            to_gradient, by_g = to_gradient + centred * (q * s)[:, None, None], by_g + q
+        if r is not None:
+            to_gradient = to_gradient + r[:, None, None]
         # x̂ gets by_p p + by_g g, of which the mean and the part along x̂ stay behind in μ and s.
         constant = by_p * p_mean + by_g * g_mean
-        part = by_p * px_mean + by_g * gx_mean
-        to_maps = _combined((p, s * by_p), (g, s * by_g), (x, -s * (part + f * along / n)), -s * constant)
+        part = by_p * px_mean + by_g * gx_mean + f * along / n
+        to_maps = (p * (s * by_p)[:, None, None]).sub_((s * constant)[:, None, None])
+        for values, factors in ((g, s * by_g), (centred, -s * s * part)):
+            to_maps.addcmul_(values, factors[:, None, None])
         return to_gradient.to(gradient.dtype), to_maps.to(maps.dtype), s * along, None, None, None
 
 
-def _sum(values: Tensor) -> Tensor:
-    return values.sum((0, 2, 3))
-
-
-def _combined(*terms: tuple[Tensor, Tensor] | Tensor) -> Tensor:
-    """Sum of maps B×K×h×w times factors K, and of the constants K that come last."""
-    (maps, factors), *others, constants = terms
-    total = (maps * factors[:, None, None]).add_(constants[:, None, None])
-    for maps, factors in others:
-        total.addcmul_(maps, factors[:, None, None])
-    return total
+def _gradients(
+    gradient: Tensor, maps: Tensor, weight: Tensor, mean: Tensor, scale: Tensor, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    kept = (None, None, mean, scale, True, eps, [True, True, True])
+    return torch.ops.aten.native_batch_norm_backward(gradient, maps, weight, *kept)
