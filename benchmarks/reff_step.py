@@ -121,7 +121,8 @@ def found(name: str, precision: str, seconds: dict[str, list[float]], operations
         number |= {"goal": f"at most {MOST}", "verdict": "pass" if number["ratio"] <= MOST else "fail"}
     print(
         f"{precision} {name:18} {number['milliseconds']:8.2f} ms  {number['ratio']:6.3f} of a plain step "
-        f"({number['lowest']} to {number['highest']}), operations {number['operations_ratio']:6.3f}" + f"  {number.get('verdict', '')}",
+        f"({number['lowest']} to {number['highest']}), operations {number['operations_ratio']:6.3f}  "
+        f"{number.get('verdict', '')}",
         flush=True,
     )
     return number
