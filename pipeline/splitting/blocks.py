@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError, unknown
-from pipeline.models.classifier import GapClassifier
+from pipeline.models.classifier import GapClassifier, pooled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ class SpatialMean(nn.Module):
     """Global average pooling, B×K×h×w to B×K."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        return maps.float().mean((2, 3))
+        return pooled(maps)
 
 
 def cut(network: "Classifier", cuts: "Sequence[str] | None", name: str) -> list[nn.Module]:

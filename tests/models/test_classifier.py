@@ -6,7 +6,7 @@ from networks import MEAN, NETWORKS, STD, built
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from pipeline.models.classifier import Classifier, GapClassifier, linear_head
+from pipeline.models.classifier import Classifier, GapClassifier, linear_head, pooled
 from pipeline.models.trained import network_of
 
 STAGES = {
@@ -159,3 +159,14 @@ def test_linear_head_is_asked_for_by_name(network, name):
     message = "^cam needs a linear layer on pooled features, .* network Alexnet .*; do something else, or use a network"
     with pytest.raises(UserError, match=message):
         linear_head(network, "cam", "do something else")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "order"), [(torch.float32, torch.contiguous_format), (torch.bfloat16, torch.channels_last)]
+)
+def test_the_gradient_of_pooled_maps_lies_in_memory_as_they_do(dtype, order):
+    """Networks are trained in these two ways."""
+    maps = torch.randn(2, 3, 4, 5).to(dtype).to(memory_format=order).requires_grad_()
+    (gradient,) = torch.autograd.grad(pooled(maps.relu()).square().sum(), maps)
+    assert gradient.is_contiguous(memory_format=order) and gradient.dtype == dtype
+    assert torch.equal(pooled(maps), maps.float().mean((2, 3)))
