@@ -92,6 +92,16 @@ def jobs_of(driver: subprocess.Popen) -> list[psutil.Process]:
     return found
 
 
+def the_line(said: str) -> str:
+    """What was said when input was refused: one line, besides what Snakemake says before it reads the Snakefile, and
+    where the run computes.
+    """
+    preamble = ("Using workflow specific profile", "Config file params.yaml is extended", "no GPU here")
+    lines = [line for line in said.splitlines() if not line.startswith(preamble)]
+    assert len(lines) == 1 and lines[0].startswith("clearbox: "), lines
+    return lines[0]
+
+
 def told(said: str, line: str) -> None:
     """Require that a line of docs/failures.md was really printed; `…` stands for what differs from run to run."""
     assert line in PAGE.read_text(), f"docs/failures.md does not have: {line}"

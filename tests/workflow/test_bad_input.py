@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from project import the_line
 
 SMOKE = ("--configfile", "scales/smoke.yaml")
 
@@ -15,16 +16,6 @@ def trained(finished, project) -> Path:
     """The copy with the smoke scale's artifacts, to be damaged."""
     shutil.copytree(finished / "artifacts", project / "artifacts")
     return project
-
-
-def the_line(said: str) -> str:
-    """What was said when input was refused: one line, besides what Snakemake says before it reads the Snakefile, and
-    where the run computes.
-    """
-    preamble = ("Using workflow specific profile", "Config file params.yaml is extended", "no GPU here")
-    lines = [line for line in said.splitlines() if not line.startswith(preamble)]
-    assert len(lines) == 1 and lines[0].startswith("clearbox: "), lines
-    return lines[0]
 
 
 def test_settings_are_checked_while_the_snakefile_is_parsed(run, project):

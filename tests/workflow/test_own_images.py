@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from test_bad_input import the_line
+from project import the_line
 
 from pipeline.artifacts import DATASET, read_notes
 from pipeline.datasets.toyworld.draw import pictures
