@@ -18,6 +18,8 @@ from torch.func import functional_call, vjp
 from torch.fx.node import map_arg
 from torch.nn import functional
 
+from pipeline.models.classifier import pooled
+
 
 class Rule(Enum):
     CARRY = "a value is a copy of one input: it gets all"
@@ -30,14 +32,13 @@ RELUS = (nn.ReLU, functional.relu, torch.relu, torch.relu_, "relu", "relu_")
 COPIES = (
     nn.Dropout, nn.Dropout2d, nn.Identity, nn.Flatten, nn.MaxPool2d, nn.AdaptiveMaxPool2d,
     functional.dropout, functional.max_pool2d, functional.adaptive_max_pool2d,
-    torch.flatten, torch.reshape, torch.permute, torch.cat,
-    "flatten", "reshape", "view", "permute", "float", "contiguous",
+    torch.flatten, torch.reshape, torch.cat, "flatten", "reshape", "view", "float", "contiguous",
 )  # fmt: skip
 SUMS = (operator.add, operator.iadd, torch.add, "add", "add_")
 PRODUCTS = (operator.mul, torch.mul, "mul")
 AVERAGES = (
     nn.AvgPool2d, nn.AdaptiveAvgPool2d,
-    functional.avg_pool2d, functional.adaptive_avg_pool2d, torch.mean, "mean",
+    functional.avg_pool2d, functional.adaptive_avg_pool2d, torch.mean, "mean", pooled,
 )  # fmt: skip
 RULES: dict[Any, Rule] = {
     **dict.fromkeys(RELUS + COPIES, Rule.CARRY),
@@ -46,8 +47,7 @@ RULES: dict[Any, Rule] = {
     **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d), Rule.NORMALISE),
 }
 SUPPORTED = (
-    "Linear, Conv2d, BatchNorm, ReLU, Dropout, max and average pools, mean, flatten, reshape, permute, cat, sums, "
-    "factors > 0"
+    "Linear, Conv2d, BatchNorm, ReLU, Dropout, max and average pools, mean, flatten, reshape, cat, sums, factors > 0"
 )
 
 #: What runs in place of operations that would overwrite an activation which a rule still needs.

@@ -40,17 +40,21 @@ def grad_cam(
 def maps_of(score: Tensor, activations: dict[str, Tensor], *, create_graph: bool = False) -> list[Tensor]:
     """Maps B×h×w ≥ 0 of each layer for a `score` summed over the batch, from its `activations` B×K×h×w by name.
 
-    One pass backwards serves all layers. Sums are in single precision at least, and taken with the channels last as in
-    `pooled`. Errors are those of `grad_cam`.
+    One pass backwards serves all layers. Sums are in single precision at least. Errors are those of `grad_cam`.
     """
     for layer, maps in activations.items():
         if maps.dim() != 4:
             raise UserError(f"layers: '{layer}' gives no maps but a tensor of {maps.dim()} dimensions, expected 4")
     gradients = torch.autograd.grad(score, list(activations.values()), create_graph=create_graph)
     return [
-        cam(_at_least_single(maps), _at_least_single(gradient.permute(0, 2, 3, 1)).mean((1, 2))).relu()
+        cam(_at_least_single(maps), _sums(gradient) / maps[0, 0].numel()).relu()
         for gradient, maps in zip(gradients, activations.values(), strict=True)
     ]
+
+
+def _sums(gradient: Tensor) -> Tensor:
+    """B×K over the places of B×K×h×w, with the channels last as in `pooled`."""
+    return _at_least_single(gradient.permute(0, 2, 3, 1)).sum((1, 2))
 
 
 def _at_least_single(values: Tensor) -> Tensor:

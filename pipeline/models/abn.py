@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor, nn
 
-from pipeline.models import convnet, resnet, resnet_cifar
-from pipeline.models.classifier import GapClassifier, pooled
+from pipeline.models import classifier, convnet, resnet, resnet_cifar
+from pipeline.models.classifier import GapClassifier
 
 if TYPE_CHECKING:
     from pipeline.settings.networks import AttentionBranch
@@ -55,7 +55,7 @@ class AttentionGate(nn.Module):
     def attend(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Logits B×C and attention map B×1×h×w of `maps` B×K×h×w."""
         scores = self.scores(self.stage(maps))
-        return pooled(self.classifier(scores)), self.map(scores)
+        return classifier.pooled(self.classifier(scores)), self.map(scores)
 
     def forward(self, maps: Tensor) -> Tensor:
         return gated(maps, self.attend(maps)[1])
@@ -90,7 +90,7 @@ class AttentionBranchNetwork(GapClassifier):
         """What both branches say of `images` B×C×H×W in 0..1, from one forward pass."""
         maps = self.backbone[: self._gate]((images - self.mean) / self.std)
         attention_logits, attention = self.backbone.attention.attend(maps)
-        features = pooled(self.backbone[self._gate + 1 :](gated(maps, attention)))
+        features = classifier.pooled(self.backbone[self._gate + 1 :](gated(maps, attention)))
         return Branches(self.readout(features), attention_logits, attention.float()[:, 0])
 
 
