@@ -20,10 +20,10 @@ class Convolution(nn.Conv2d):
     """Convolution of maps B×K×h×w, padded with zeros."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        device = maps.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else maps.dtype
-        maps, weight = maps.to(dtype), self.weight.to(dtype)
-        bias = None if self.bias is None else self.bias.to(dtype)
+        weight, bias, device = self.weight, self.bias, maps.device.type
+        if torch.is_autocast_enabled(device):
+            dtype = torch.get_autocast_dtype(device)
+            maps, weight, bias = (None if one is None else one.to(dtype) for one in (maps, weight, bias))
         geometry = (self.stride, self.padding, self.dilation, self.groups)
         # In a tuple maps count as no input of a function: gradients of theirs alone leave it out.
         parameters = Parameters.apply((maps,), weight, bias, geometry)
